@@ -1,0 +1,89 @@
+//! The bus that carries watch events.
+
+use async_trait::async_trait;
+
+use crate::domain::{EventId, UserId};
+
+/// An event on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BusMessage {
+    /// The bus drops a second message with an id that it has seen lately.
+    pub event_id: EventId,
+    /// Decides the partition.
+    pub user_id: UserId,
+    /// The word of its kind, as in subjects.
+    pub kind: String,
+    /// The event as JSON. Whoever receives it parses it: it may be from another version.
+    pub payload: String,
+}
+
+/// The bus did not take, or did not give, a message.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BusError {
+    /// It cannot be reached, or refused for now.
+    #[error("the event bus is unavailable: {0}")]
+    Unavailable(String),
+    /// Whoever received the message did not finish with it: publish it again.
+    #[error("the message was not acknowledged")]
+    NotAcknowledged,
+    /// The bus is stopping.
+    #[error("the event bus is closed")]
+    Closed,
+}
+
+/// Carries events to consumers, at least once, in order within a partition.
+#[async_trait]
+pub trait EventBus: Send + Sync {
+    /// Publishes messages in their order. `Ok` for a message means that the bus has taken
+    /// responsibility for it: it will be delivered even if this process dies now.
+    async fn publish(&self, messages: Vec<BusMessage>) -> Vec<Result<(), BusError>>;
+
+    /// The durable consumer of a partition. One at a time per partition.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Closed`.
+    async fn consume(&self, partition: u8) -> Result<Box<dyn Consumer>, BusError>;
+
+    /// Puts a message that can never be applied aside, with the reason; the original is kept.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn bury(&self, message: &BusMessage, reason: &str) -> Result<(), BusError>;
+
+    /// Whether it can be reached.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Closed`.
+    async fn check(&self) -> Result<(), BusError>;
+
+    /// Ends every consumer: their `next` gives [`BusError::Closed`].
+    async fn close(&self);
+}
+
+/// Gives the messages of one partition in order.
+#[async_trait]
+pub trait Consumer: Send {
+    /// The next messages, at least one, at most `max`. Waits for the first.
+    ///
+    /// # Errors
+    /// `Unavailable` (try again later), `Closed`.
+    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, BusError>;
+}
+
+/// A message, to be acknowledged. Dropped without an answer, it comes again.
+pub struct Delivery {
+    /// The message.
+    pub message: BusMessage,
+    /// How to answer.
+    pub answer: Box<dyn Acknowledge>,
+}
+
+/// The answer to a delivery.
+#[async_trait]
+pub trait Acknowledge: Send {
+    /// It has been dealt with.
+    ///
+    /// # Errors
+    /// `Unavailable`: it will come again.
+    async fn acknowledge(self: Box<Self>) -> Result<(), BusError>;
+}

@@ -1,0 +1,39 @@
+//! One trait for each outside thing. Adapters implement them; actors and handlers know nothing else.
+
+mod accounts;
+mod bus;
+mod catalogue;
+mod changes;
+mod clock;
+mod idempotency;
+mod lease;
+mod metadata;
+mod outbox;
+mod packages;
+mod reports;
+mod store;
+mod subscriptions;
+mod sync_log;
+mod watch_log;
+
+pub use accounts::{
+    AccountError, Accounts, Credentials, NewAccount, ProfileChange, StandingChange, UserFilter,
+};
+pub use bus::{Acknowledge, BusError, BusMessage, Consumer, Delivery, EventBus};
+pub use catalogue::{Catalogue, GenreStore};
+pub use changes::{Change, ChangeFeed};
+pub use clock::{Clock, SystemClock};
+pub use idempotency::{Created, IdempotencyKey};
+pub use lease::{Lease, LeaseOwner};
+pub use metadata::{MetadataError, MetadataSource};
+pub use outbox::{Backlog, Outbox, OutboxRow};
+pub use packages::{
+    ArchivedFilter, NewPackage, PackageEdit, PackageError, PackageFilter, Packages,
+};
+pub use reports::Reports;
+pub use store::{Probe, StoreError};
+pub use subscriptions::{NewSubscription, SubscriptionError, Subscriptions};
+pub use sync_log::{SyncLog, SyncRecord};
+pub use watch_log::{
+    AddPlay, History, MAX_PLAYS, MarkFilter, MarkMovie, Marked, UserSeq, WatchError, WatchLog,
+};

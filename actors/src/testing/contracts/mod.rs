@@ -1,0 +1,30 @@
+//! What every adapter of a port must do, as test cases that take the ports.
+//!
+//! Each module ends in a macro (`accounts_contract!` and so on) that makes one test per case from
+//! a function which gives fresh ports, so that a new adapter runs the whole suite with one line.
+
+pub mod accounts;
+pub mod catalogue;
+pub mod genres;
+pub mod leases;
+pub mod metadata;
+pub mod outbox;
+pub mod packages;
+pub mod reports;
+pub mod subscriptions;
+pub mod sync_log;
+pub mod watch_log;
+
+/// Makes one test per case: `contract_cases!(module path, async function giving ports, [cases])`.
+#[macro_export]
+macro_rules! contract_cases {
+    ($($module:ident)::+, $make:path, [$($case:ident),* $(,)?]) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                let ports = $make().await;
+                $crate::testing::contracts::$($module)::+::$case(&ports).await;
+            }
+        )*
+    };
+}

@@ -1,0 +1,43 @@
+//! Fakes, fault injection and the contract suites that every adapter must pass.
+
+pub mod contracts;
+pub mod fakes;
+
+use std::{any::Any, sync::Arc};
+
+use crate::ports::{
+    Accounts, Catalogue, GenreStore, Lease, Outbox, Packages, Reports, Subscriptions, SyncLog,
+    WatchLog,
+};
+
+/// The ports that one SQL adapter implements, over a fresh and empty store.
+pub struct SqlPorts {
+    /// Accounts.
+    pub accounts: Arc<dyn Accounts>,
+    /// Packages.
+    pub packages: Arc<dyn Packages>,
+    /// Subscriptions.
+    pub subscriptions: Arc<dyn Subscriptions>,
+    /// Marks.
+    pub watch_log: Arc<dyn WatchLog>,
+    /// Events that wait.
+    pub outbox: Arc<dyn Outbox>,
+    /// Leases.
+    pub lease: Arc<dyn Lease>,
+    /// Whatever has to live as long as the store.
+    pub keep: Box<dyn Any + Send + Sync>,
+}
+
+/// The ports that one document adapter implements, over a fresh and empty store.
+pub struct DocumentPorts {
+    /// Movies.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// Genres.
+    pub genres: Arc<dyn GenreStore>,
+    /// Projections.
+    pub reports: Arc<dyn Reports>,
+    /// Sync records.
+    pub sync_log: Arc<dyn SyncLog>,
+    /// Whatever has to live as long as the store.
+    pub keep: Box<dyn Any + Send + Sync>,
+}
