@@ -1,1 +1,5 @@
 //! Stand-ins for ports that tests drive.
+
+mod holdings;
+
+pub use holdings::ScriptedHoldings;
