@@ -10,9 +10,8 @@ pub(super) fn line(raw: Option<String>, max: usize) -> Option<String> {
         .chars()
         .map(|c| if c.is_whitespace() { ' ' } else { c })
         .filter(|c| !c.is_control())
-        .take(max.saturating_mul(2))
         .collect();
-    cut(&spaced, max)
+    cut(&spaced.split_whitespace().collect::<Vec<_>>().join(" "), max)
 }
 
 /// Text of several lines: control characters other than line feeds dropped, cut to `max`
