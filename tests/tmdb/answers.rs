@@ -198,6 +198,12 @@ async fn a_blank_name_is_taken_from_english_and_else_made_of_the_number() {
     assert_eq!(name(&genres, 14), Some("Fantasy"));
     assert_eq!(name(&genres, 16), Some("Genre 16"));
     assert_eq!(name(&genres, 18), Some("Drama"));
+
+    // Who asks in English has nothing to fall back to.
+    double.forget_requests();
+    let genres = client(settings(&double)).genres().await.unwrap();
+    assert_eq!(name(&genres, 16), Some("Genre 16"));
+    assert_eq!(double.requests().len(), 1);
 }
 
 #[tokio::test]
