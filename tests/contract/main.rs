@@ -1,0 +1,7 @@
+//! The contract suites, over every adapter.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod metadata;
+#[path = "../support/mod.rs"]
+mod support;
