@@ -1,0 +1,3 @@
+//! Every adapter against the contract of its ports.
+
+mod documents;
