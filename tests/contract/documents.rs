@@ -112,7 +112,7 @@ async fn an_unreadable_document_is_named_and_not_fatal() {
     assert_eq!(store.projection(user).await.unwrap(), Some(rebuilt));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_page_and_its_count_are_of_one_moment() {
     let (store, _folder) = fresh().await;
     let movies: Vec<Movie> = (1..=60).map(|id| movie(id, &[18])).collect();

@@ -70,7 +70,7 @@ fn push_genres(sql: &mut QueryBuilder<Sqlite>, query: &MovieQuery) {
     sql.push("1 = 1");
     if !wanted.is_empty() {
         match query.filter.genre_mode {
-            GenreMode::Any => push_has_genre(sql, " AND EXISTS ", wanted),
+            GenreMode::Any => push_has_genre(sql, wanted, true),
             GenreMode::All => {
                 let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
                 sql.push(" AND ").push_bind(count).push(
@@ -83,7 +83,7 @@ fn push_genres(sql: &mut QueryBuilder<Sqlite>, query: &MovieQuery) {
     }
     // A movie that has a wanted genre has a permitted one, when all wanted ones are permitted.
     if wanted.is_empty() || !wanted.is_subset(permitted) {
-        push_has_genre(sql, " AND EXISTS ", permitted);
+        push_has_genre(sql, permitted, true);
     }
     if query.entitlement.mode == EntitlementMode::All {
         sql.push(" AND NOT EXISTS (SELECT 1 FROM movie_genres AS g WHERE g.movie_id = m.id AND g.genre_id NOT IN ");
@@ -91,15 +91,18 @@ fn push_genres(sql: &mut QueryBuilder<Sqlite>, query: &MovieQuery) {
         sql.push(")");
     }
     if !query.filter.excluded_genres.is_empty() {
-        push_has_genre(sql, " AND NOT EXISTS ", &query.filter.excluded_genres);
+        push_has_genre(sql, &query.filter.excluded_genres, false);
     }
 }
 
-fn push_has_genre(sql: &mut QueryBuilder<Sqlite>, exists: &str, genres: &GenreSet) {
-    sql.push(exists);
-    sql.push("(SELECT 1 FROM movie_genres AS g WHERE g.movie_id = m.id AND g.genre_id IN ");
+fn push_has_genre(sql: &mut QueryBuilder<Sqlite>, genres: &GenreSet, has: bool) {
+    sql.push(
+        " AND EXISTS (SELECT 1 FROM movie_genres AS g WHERE g.movie_id = m.id AND g.genre_id IN ",
+    );
     push_each(sql, numbers(genres.iter()));
-    sql.push(")");
+    // Never a bare EXISTS: SQLite 3.51 makes a join of it, and its OFFSET then counts a movie once
+    // for each of its genres.
+    sql.push(if has { ") IS TRUE" } else { ") IS FALSE" });
 }
 
 fn push_each(sql: &mut QueryBuilder<Sqlite>, array: String) {

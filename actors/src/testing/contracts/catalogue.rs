@@ -1,8 +1,10 @@
-//! Contract of the catalogue port: storing and reading movies. What lists answer is in
-//! [`queries`].
+//! Contract of the catalogue port: storing and reading movies. What lists answer is
+//! in `queries`.
 
-pub mod queries;
+mod queries;
 pub mod samples;
+
+pub use queries::*;
 
 use std::sync::Arc;
 
@@ -231,12 +233,6 @@ macro_rules! catalogue_contract {
                 removed_movies_are_forgotten,
                 fetched_before_finds_the_oldest,
                 the_newest_of_racing_writes_stays,
-            ]
-        );
-        $crate::contract_cases!(
-            catalogue::queries,
-            $make,
-            [
                 only_permitted_movies_are_listed,
                 requested_genres_combine_by_their_mode,
                 excluded_genres_are_left_out,

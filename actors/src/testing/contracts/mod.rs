@@ -18,12 +18,12 @@ pub mod watch_log;
 /// Makes one test per case: `contract_cases!(module path, async function giving ports, [cases])`.
 #[macro_export]
 macro_rules! contract_cases {
-    ($($module:ident)::+, $make:path, [$($case:ident),* $(,)?]) => {
+    ($module:ident, $make:path, [$($case:ident),* $(,)?]) => {
         $(
             #[tokio::test]
             async fn $case() {
                 let ports = $make().await;
-                $crate::testing::contracts::$($module)::+::$case(&ports).await;
+                $crate::testing::contracts::$module::$case(&ports).await;
             }
         )*
     };
