@@ -64,6 +64,8 @@ fn push_conditions(sql: &mut QueryBuilder<Sqlite>, query: &MovieQuery) {
     }
 }
 
+// The `+` keeps SQLite from seeking once for each genre of the set: a movie has two or three, and
+// looking each of them up in the set is four times faster.
 fn push_genres(sql: &mut QueryBuilder<Sqlite>, query: &MovieQuery) {
     let wanted = &query.filter.genres;
     let permitted = &query.entitlement.genres;
@@ -74,7 +76,7 @@ fn push_genres(sql: &mut QueryBuilder<Sqlite>, query: &MovieQuery) {
             GenreMode::All => {
                 let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
                 sql.push(" AND ").push_bind(count).push(
-                    " = (SELECT count(*) FROM movie_genres AS g WHERE g.movie_id = m.id AND g.genre_id IN ",
+                    " = (SELECT count(*) FROM movie_genres AS g WHERE g.movie_id = m.id AND +g.genre_id IN ",
                 );
                 push_each(sql, numbers(wanted.iter()));
                 sql.push(")");
@@ -97,7 +99,7 @@ fn push_genres(sql: &mut QueryBuilder<Sqlite>, query: &MovieQuery) {
 
 fn push_has_genre(sql: &mut QueryBuilder<Sqlite>, genres: &GenreSet, has: bool) {
     sql.push(
-        " AND EXISTS (SELECT 1 FROM movie_genres AS g WHERE g.movie_id = m.id AND g.genre_id IN ",
+        " AND EXISTS (SELECT 1 FROM movie_genres AS g WHERE g.movie_id = m.id AND +g.genre_id IN ",
     );
     push_each(sql, numbers(genres.iter()));
     // Never a bare EXISTS: SQLite 3.51 makes a join of it, and its OFFSET then counts a movie once
