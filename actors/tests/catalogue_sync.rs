@@ -180,21 +180,28 @@ async fn what_an_outage_left_behind_is_fetched_afterwards() {
     assert_eq!(setup.documents.count().await.unwrap(), 18 * 20);
 }
 
+async fn goes_on_after(panic: InjectPanic) {
+    let setup = setup();
+    setup.source.set_delay(Duration::from_secs(1));
+    let sync = setup.start(500);
+    sync.wait_for(|progress| progress.pages_done >= 7).await;
+    assert!(sync.inject(panic).await.is_err());
+    ready(&sync).await;
+    assert_eq!(setup.documents.count().await.unwrap(), 18 * 20);
+    let asked = setup.pages_asked().len();
+    assert!(asked < 18 + 8, "not from the beginning: {asked} pages");
+    let health = sync.health();
+    assert_eq!(health.restarts + health.rebuilds, 1);
+}
+
 #[actix::test]
-async fn after_a_panic_the_pass_goes_on_where_it_was() {
-    for panic in [InjectPanic::InFuture, InjectPanic::InHandler] {
-        let setup = setup();
-        setup.source.set_delay(Duration::from_secs(1));
-        let sync = setup.start(500);
-        sync.wait_for(|progress| progress.pages_done >= 7).await;
-        assert!(sync.inject(panic).await.is_err());
-        ready(&sync).await;
-        assert_eq!(setup.documents.count().await.unwrap(), 18 * 20, "{panic:?}");
-        let asked = setup.pages_asked().len();
-        assert!(asked < 18 + 8, "not from the beginning: {asked} pages for {panic:?}");
-        let health = sync.health();
-        assert_eq!(health.restarts + health.rebuilds, 1);
-    }
+async fn after_a_restart_the_pass_goes_on_where_it_was() {
+    goes_on_after(InjectPanic::InFuture).await;
+}
+
+#[actix::test]
+async fn after_a_death_the_pass_goes_on_where_it_was() {
+    goes_on_after(InjectPanic::InHandler).await;
 }
 
 #[actix::test]

@@ -33,8 +33,9 @@ fn down() -> MetadataError {
 
 fn most_in_a_second(times: &[Instant]) -> usize {
     let second = Duration::from_secs(1);
-    let within = |from: &Instant| times.iter().filter(|at| **at >= *from && **at - *from < second);
-    times.iter().map(|from| within(from).count()).max().unwrap_or(0)
+    let within =
+        |from: Instant| times.iter().filter(|at| **at >= from && **at - from < second).count();
+    times.iter().map(|from| within(*from)).max().unwrap_or(0)
 }
 
 #[actix::test]
@@ -164,10 +165,8 @@ async fn a_source_that_keeps_failing_is_left_alone_and_then_tried_with_one_reque
     sleep(Duration::from_secs(16)).await;
     source.set_delay(Duration::from_millis(100));
     source.on_movie(|_| Ok(None));
-    let (probe, others) = tokio::join!(
-        client.movie(movie(7)),
-        join_all((8..20).map(|id| client.movie(movie(id))))
-    );
+    let (probe, others) =
+        tokio::join!(client.movie(movie(7)), join_all((8..20).map(|id| client.movie(movie(id)))));
     assert_eq!(probe, Ok(None));
     assert!(others.iter().all(|it| matches!(it, Err(TmdbError::CircuitOpen { .. }))));
     assert_eq!(client.status().circuit, CircuitState::Closed);

@@ -177,7 +177,11 @@ impl Packages for ScriptedHoldings {
         Err(unavailable())
     }
 
-    async fn packages(&self, _: &PackageFilter, _: PageRequest) -> Result<Page<Package>, StoreError> {
+    async fn packages(
+        &self,
+        _: &PackageFilter,
+        _: PageRequest,
+    ) -> Result<Page<Package>, StoreError> {
         Err(unavailable())
     }
 
