@@ -18,7 +18,7 @@ use watchme_actors::{
     },
     domain::{GenreId, Movie, MovieId, MoviePage, RemoteGenre, Timestamp},
     genre_sync::{GenreSyncHandle, GenreSyncPorts, GenreSyncSettings},
-    ports::{Catalogue, Change, Clock, MetadataError},
+    ports::{Catalogue, Change, Clock, MetadataError, ProcessLeases},
     supervision::InjectPanic,
     testing::fakes::{
         DrivenClock, MemoryDocuments, MemoryLease, MetadataCall, RecordingChanges, ScriptedMetadata,
@@ -79,14 +79,14 @@ impl Setup {
     fn start(&self, pages_per_genre: u32) -> CatalogueSyncHandle {
         let arbiter = Arbiter::current();
         let tmdb = TmdbClientHandle::start(&arbiter, Arc::new(self.source.clone()), None);
-        let lease = Arc::new(MemoryLease::new());
+        let leases = ProcessLeases::new(Arc::new(MemoryLease::new()));
         let genres = GenreSyncHandle::start(
             &arbiter,
             GenreSyncPorts {
                 tmdb: tmdb.clone(),
                 store: Arc::new(self.documents.clone()),
                 sync_log: Arc::new(self.documents.clone()),
-                lease: lease.clone(),
+                leases: leases.clone(),
                 changes: Arc::new(self.changes.clone()),
                 clock: Arc::new(self.clock),
             },
@@ -97,7 +97,7 @@ impl Setup {
             genres,
             catalogue: Arc::new(self.documents.clone()),
             sync_log: Arc::new(self.documents.clone()),
-            lease,
+            leases,
             changes: Arc::new(self.changes.clone()),
             clock: Arc::new(self.clock),
         };

@@ -7,7 +7,7 @@ use tokio::time::{Instant, pause, sleep};
 use watchme_actors::{
     domain::{GenreId, RemoteGenre},
     genre_sync::{GenreSyncError, GenreSyncHandle, GenreSyncPorts, GenreSyncSettings},
-    ports::{Change, Clock, MetadataError, SyncLog, SyncRecord},
+    ports::{Change, Clock, MetadataError, ProcessLeases, SyncLog, SyncRecord},
     testing::fakes::{
         DrivenClock, MemoryDocuments, MemoryLease, RecordingChanges, ScriptedMetadata,
     },
@@ -51,7 +51,7 @@ impl Setup {
             tmdb: TmdbClientHandle::start(&arbiter, Arc::new(self.source.clone()), None),
             store: Arc::new(self.documents.clone()),
             sync_log: Arc::new(self.documents.clone()),
-            lease: Arc::new(self.lease.clone()),
+            leases: ProcessLeases::new(Arc::new(self.lease.clone())),
             changes: Arc::new(self.changes.clone()),
             clock: Arc::new(self.clock),
         };

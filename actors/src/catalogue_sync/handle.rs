@@ -7,7 +7,7 @@ use actix::ArbiterHandle;
 use super::{actor::CatalogueSyncActor, messages::CatalogueProgress, pass::Backlog};
 use crate::{
     genre_sync::GenreSyncHandle,
-    ports::{Catalogue, ChangeFeed, Clock, Lease, SyncLog},
+    ports::{Catalogue, ChangeFeed, Clock, ProcessLeases, SyncLog},
     published::Published,
     supervision::{ActorHealth, ActorRef, ActorSpec},
     tmdb_client::TmdbClientHandle,
@@ -32,7 +32,7 @@ pub struct CatalogueSyncPorts {
     /// What the last runs came to.
     pub sync_log: Arc<dyn SyncLog>,
     /// Which replica runs.
-    pub lease: Arc<dyn Lease>,
+    pub leases: ProcessLeases,
     /// Tells every replica.
     pub changes: Arc<dyn ChangeFeed>,
     /// The time.

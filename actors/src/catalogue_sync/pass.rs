@@ -17,7 +17,7 @@ use super::{
 use crate::{
     backoff::Backoff,
     domain::{GenreId, MoviePage},
-    ports::{Change, LeaseOwner, MetadataError, StoreError, SyncRecord},
+    ports::{Change, MetadataError, StoreError, SyncRecord},
     published::Published,
     tmdb_client::TmdbError,
 };
@@ -58,7 +58,6 @@ impl From<StoreError> for Interrupted {
 pub(super) struct Pass {
     pub(super) ports: CatalogueSyncPorts,
     pub(super) settings: CatalogueSyncSettings,
-    pub(super) owner: LeaseOwner,
     pub(super) backlog: Backlog,
     pub(super) progress: Arc<Published<CatalogueProgress>>,
 }
@@ -86,7 +85,7 @@ impl Pass {
         self.ports.sync_log.save_sync_record(NAME, &record).await?;
         self.update(|it| CatalogueProgress { state: CatalogueState::Ready, record, ..it });
         self.ports.changes.announce(Change::AllMovies).await;
-        self.ports.lease.release(NAME, self.owner).await?;
+        self.ports.leases.release(NAME).await;
         let pages = self.progress.get().pages_done;
         tracing::info!(pages, changed, aged, "the catalogue was synchronised");
         Ok(())
@@ -188,7 +187,7 @@ impl Pass {
     }
 
     async fn hold_lease(&self) -> Result<(), Interrupted> {
-        let held = self.ports.lease.acquire(NAME, self.owner, LEASE).await?;
+        let held = self.ports.leases.acquire(NAME, LEASE).await?;
         if held { Ok(()) } else { Err(Interrupted::HeldElsewhere) }
     }
 

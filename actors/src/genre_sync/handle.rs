@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::GenreList,
-    ports::{ChangeFeed, Clock, GenreStore, Lease, SyncLog},
+    ports::{ChangeFeed, Clock, GenreStore, ProcessLeases, SyncLog},
     published::Published,
     supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
     tmdb_client::TmdbClientHandle,
@@ -36,7 +36,7 @@ pub struct GenreSyncPorts {
     /// What the last runs came to.
     pub sync_log: Arc<dyn SyncLog>,
     /// Which replica runs.
-    pub lease: Arc<dyn Lease>,
+    pub leases: ProcessLeases,
     /// Tells every replica.
     pub changes: Arc<dyn ChangeFeed>,
     /// The time.

@@ -12,7 +12,7 @@ use actix::ArbiterHandle;
 
 use super::{actor::RelayActor, messages::Drain};
 use crate::{
-    ports::{Backlog, Clock, EventBus, Lease, Outbox, StoreError},
+    ports::{Backlog, Clock, EventBus, Outbox, ProcessLeases, StoreError},
     supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
 };
 
@@ -39,7 +39,7 @@ pub struct RelayPorts {
     /// Where they go.
     pub bus: Arc<dyn EventBus>,
     /// Which replica runs.
-    pub lease: Arc<dyn Lease>,
+    pub leases: ProcessLeases,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{Projection, UserId},
-    ports::{Clock, EventBus, Lease, LeaseOwner, Reports, SyncLog, WatchLog},
+    ports::{Clock, EventBus, ProcessLeases, Reports, SyncLog, WatchLog},
     supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
 };
 
@@ -55,7 +55,7 @@ pub struct ReportPorts {
     /// What the last runs came to.
     pub sync_log: Arc<dyn SyncLog>,
     /// Which replica runs.
-    pub lease: Arc<dyn Lease>,
+    pub leases: ProcessLeases,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -77,12 +77,8 @@ impl ReportHandle {
             clock: ports.clock,
             counters: Arc::new(Counters::default()),
         };
-        let reconciler = Reconciler {
-            folding: folding.clone(),
-            sync_log: ports.sync_log,
-            lease: ports.lease,
-            owner: LeaseOwner::generate(),
-        };
+        let reconciler =
+            Reconciler { folding: folding.clone(), sync_log: ports.sync_log, leases: ports.leases };
         let spec =
             ActorSpec { name: "report", max_under_way: 1_024, deadline: Duration::from_secs(10) };
         let actor =

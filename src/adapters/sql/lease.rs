@@ -10,6 +10,19 @@ use super::{
     errors::{Db, is_taken, store_error},
 };
 
+impl SqlStore {
+    /// Ends every lease. Only for a process that knows that it is the only one: the leases are
+    /// then of a process that died with them, and nobody has to wait until they run out.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn end_leases(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin_write().await?;
+        sqlx::query("DELETE FROM leases").execute(&mut *tx).await.db()?;
+        tx.commit().await.db()
+    }
+}
+
 #[async_trait]
 impl Lease for SqlStore {
     async fn acquire(
