@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{dev::Server, rt::Arbiter};
+use actix::Arbiter;
+use actix_web::dev::Server;
 use watchme_actors::{
     Handles,
     domain::Invalid,

@@ -31,6 +31,12 @@ impl Reconciler {
         if !self.leases.acquire(NAME, LEASE).await? {
             return Ok(0);
         }
+        let outcome = self.compare().await;
+        self.leases.release(NAME).await;
+        outcome
+    }
+
+    async fn compare(&self) -> Result<u64, StoreError> {
         let record = self.sync_log.sync_record(NAME).await?;
         let from = record.last_success.map_or(Timestamp::EPOCH, |last| last.before(OVERLAP));
         let until = self.folding.clock.now().before(GRACE);
