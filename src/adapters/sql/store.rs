@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    Any, Transaction,
+    Any, AnyConnection, Connection, Transaction,
     any::{AnyConnectOptions, AnyPoolOptions},
     migrate::MigrateError,
     pool::Pool,
@@ -75,6 +75,11 @@ impl SqlStore {
         if options.database_url.as_str().contains(":memory:") {
             return Err(unavailable("a database in memory cannot be shared between connections"));
         }
+        // A pool would try a broken file again until its time is up, and then not say why. This
+        // connection comes alone, so that nobody is in the way when it sets the journal's mode.
+        let mut first = AnyConnection::connect_with(&options).await.db()?;
+        sqlx::raw_sql(PRAGMAS).execute(&mut first).await.db()?;
+        first.close().await.db()?;
         // A connection to a file does not grow stale: no pings, no end of life.
         let pool = || {
             AnyPoolOptions::new()
@@ -83,7 +88,6 @@ impl SqlStore {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
-        // The writer comes first and alone: it makes the file and its journal mode.
         let write = pool()
             .max_connections(1)
             .after_connect(|connection, _| {

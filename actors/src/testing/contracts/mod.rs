@@ -11,6 +11,7 @@ pub mod metadata;
 pub mod outbox;
 pub mod packages;
 pub mod reports;
+mod setup;
 pub mod subscriptions;
 pub mod sync_log;
 pub mod watch_log;
