@@ -4,4 +4,10 @@
 #![allow(unreachable_pub, reason = "public to the crates that include it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+pub mod app;
+pub mod client;
+pub mod process;
 pub mod tmdb_double;
+
+pub use app::TestApp;
+pub use client::{Answer, Client};
