@@ -1,0 +1,7 @@
+//! From the outbox to the bus: one replica at a time publishes what was committed.
+
+mod actor;
+mod handle;
+mod messages;
+
+pub use handle::{RelayHandle, RelayPorts, RelayStatus};
