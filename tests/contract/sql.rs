@@ -230,3 +230,45 @@ async fn migrating_again_changes_nothing() {
     store.migrate().await.unwrap();
     assert_eq!(store.user(user.id).await.unwrap(), Some(user));
 }
+
+#[tokio::test]
+async fn requests_that_are_given_up_leave_the_store_whole() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).await;
+    let (user, _) = watch_something(&store).await;
+    let now = Timestamp::now();
+    let request = |id: i64| {
+        let movie_id = MovieId::try_from(id).unwrap();
+        let genres = vec![GenreId::try_from(18).unwrap()].into();
+        MarkMovie {
+            user: user.id,
+            movie_id,
+            movie: Some(MovieSnapshot { id: movie_id, title: format!("Movie {id}"), genres }),
+            viewing: None,
+            mode: EntitlementMode::Any,
+            now,
+        }
+    };
+    // Given up after more and more turns, so at every step of the transaction.
+    for turns in 0..400 {
+        let patience = async {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = patience => {}
+            marked = store.mark(request(1_000 + turns)) => { marked.unwrap(); }
+        }
+    }
+    store.mark(request(1)).await.unwrap();
+    let history = store.history(user.id).await.unwrap().unwrap();
+    assert_eq!(history.seq, history.marks.len() as u64);
+    let events = store.unpublished(1_000).await.unwrap();
+    assert_eq!(events.len(), history.marks.len());
+    for mark in history.marks {
+        let whole = store.mark_of(user.id, mark.movie.id).await.unwrap().unwrap();
+        assert_eq!(whole.plays.len(), 1);
+    }
+}
