@@ -125,6 +125,7 @@ impl World {
             package: self.package,
             starts_at: Timestamp::EPOCH,
             ends_at: None,
+            now: Timestamp::now(),
         };
         self.sql.subscribe(subscription, None).await.unwrap();
         user.id

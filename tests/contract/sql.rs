@@ -80,7 +80,7 @@ async fn watch_something(store: &SqlStore) -> (User, MovieId) {
     };
     let package = Packages::create(store, package, None).await.unwrap().into_inner();
     let held =
-        NewSubscription { user: user.id, package: package.id, starts_at: now, ends_at: None };
+        NewSubscription { user: user.id, package: package.id, starts_at: now, ends_at: None, now };
     store.subscribe(held, None).await.unwrap();
     let movie_id = MovieId::try_from(550).unwrap();
     let movie = MovieSnapshot { id: movie_id, title: "Fight Club".into(), genres: genres.into() };

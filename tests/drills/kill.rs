@@ -57,7 +57,13 @@ async fn nothing_that_was_answered_is_lost_or_counted_twice() {
         .enumerate()
         .map(|(number, user)| {
             let rng = StdRng::seed_from_u64(seed.wrapping_add(number as u64));
-            tokio::spawn(act(user.clone(), movies.clone(), rng, Arc::clone(&done), Arc::clone(&allowed)))
+            tokio::spawn(act(
+                user.clone(),
+                movies.clone(),
+                rng,
+                Arc::clone(&done),
+                Arc::clone(&allowed),
+            ))
         })
         .collect();
 
@@ -96,7 +102,8 @@ async fn nothing_that_was_answered_is_lost_or_counted_twice() {
 
 async fn subscriber(client: &Client, number: u32) -> Client {
     let email = format!("drill{number}@example.com");
-    let body = json!({ "email": email, "password": USER_PASSWORD, "name": format!("Drill {number}") });
+    let body =
+        json!({ "email": email, "password": USER_PASSWORD, "name": format!("Drill {number}") });
     client.post("/auth/register", &body).await.expect(201);
     let user = client.login(&email, USER_PASSWORD).await;
     for package in user.get("/packages").await.data() {
@@ -229,21 +236,21 @@ impl Recount {
         assert_eq!(report["lastFilmWatched"]["movieId"].as_i64(), latest);
 
         // The projection itself: it has taken every event, each once.
-        let document: String = sqlx::query_scalar("SELECT document FROM projections WHERE user_id = ?")
-            .bind(user)
-            .fetch_one(&self.documents)
-            .await
-            .unwrap();
+        let document: String =
+            sqlx::query_scalar("SELECT document FROM projections WHERE user_id = ?")
+                .bind(user)
+                .fetch_one(&self.documents)
+                .await
+                .unwrap();
         let projection: Value = serde_json::from_str(&document).unwrap();
         assert_eq!(projection["lastSeq"], last);
         assert_eq!(projection["totalFilms"], marks.len());
-        let counted: BTreeMap<i64, u64> = serde_json::from_value::<BTreeMap<String, u64>>(
-            projection["filmsByGenre"].clone(),
-        )
-        .unwrap()
-        .into_iter()
-        .map(|(id, films)| (id.parse().unwrap(), films))
-        .collect();
+        let counted: BTreeMap<i64, u64> =
+            serde_json::from_value::<BTreeMap<String, u64>>(projection["filmsByGenre"].clone())
+                .unwrap()
+                .into_iter()
+                .map(|(id, films)| (id.parse().unwrap(), films))
+                .collect();
         assert_eq!(counted, by_genre);
     }
 }

@@ -87,7 +87,10 @@ impl TestApp {
             client: Client::new(format!("http://{address}")),
             handles,
             folder: Some(folder),
-            settings: settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            settings: settings
+                .iter()
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect(),
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -118,7 +121,8 @@ impl TestApp {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let email = format!("user{number}@example.com");
-        let body = json!({ "email": email, "password": USER_PASSWORD, "name": format!("User {number}") });
+        let body =
+            json!({ "email": email, "password": USER_PASSWORD, "name": format!("User {number}") });
         self.client.post("/auth/register", &body).await.expect(201);
         self.client.login(&email, USER_PASSWORD).await
     }

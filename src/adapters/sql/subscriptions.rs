@@ -133,10 +133,8 @@ impl Subscriptions for SqlStore {
         idempotency: Option<&IdempotencyKey>,
     ) -> Result<Created<Subscription>, SubscriptionError> {
         let mut tx = self.begin_write().await?;
-        // The request says no other time. Should it begin in the past, its key expires early, and
-        // a repetition is refused for the overlap instead of being carried out again.
-        let claimed_at = subscription.starts_at;
-        if let Claim::Repeated(made) = idempotency::claim(&mut tx, idempotency, claimed_at).await? {
+        let claim = idempotency::claim(&mut tx, idempotency, subscription.now).await?;
+        if let Claim::Repeated(made) = claim {
             return Ok(Created::Before(made));
         }
         let made = insert(&mut tx, self.dialect, &subscription).await?;

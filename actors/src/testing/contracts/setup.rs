@@ -56,7 +56,7 @@ pub(super) async fn package(ports: &SqlPorts, name: &str, ids: &[i64]) -> Packag
 
 /// An open subscription from [`at`]`(0)`.
 pub(super) fn open_subscription(user: UserId, package: PackageId) -> NewSubscription {
-    NewSubscription { user, package, starts_at: at(0), ends_at: None }
+    NewSubscription { user, package, starts_at: at(0), ends_at: None, now: at(0) }
 }
 
 pub(super) async fn subscribe(ports: &SqlPorts, user: UserId, package: PackageId) -> Subscription {

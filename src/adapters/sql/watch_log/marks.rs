@@ -101,10 +101,12 @@ async fn correct(
     let Some(viewing) = request.viewing else {
         return Ok((WatchedMark { plays, ..mark }, false));
     };
-    let latest = plays.first_mut().ok_or_else(|| corrupt("a mark has no play"))?;
-    if latest.viewing == viewing {
+    // A correction may make another play the latest: repeating the request must not correct that
+    // one as well.
+    if plays.iter().any(|play| play.viewing == viewing) {
         return Ok((WatchedMark { plays, ..mark }, false));
     }
+    let latest = plays.first_mut().ok_or_else(|| corrupt("a mark has no play"))?;
     rewrite_play(conn, locked, latest, viewing).await?;
     latest.viewing = viewing;
     latest_first(&mut plays);

@@ -142,6 +142,8 @@ pub async fn a_correction_may_make_another_play_the_latest(ports: &SqlPorts) {
     assert_eq!(mark.watched_at, at(80));
     let watched: Vec<_> = mark.plays.iter().map(|play| play.viewing.watched_at).collect();
     assert_eq!(watched, [at(80), at(60)]);
+    let again = ports.watch_log.mark(request_viewed(ada, 7, 11, 60)).await.unwrap().mark;
+    assert_eq!(again, mark, "the same request again corrects no other play");
     assert_eq!(ports.watch_log.mark_of(ada, movie_id(7)).await.unwrap(), Some(mark));
     let event = events(ports).await.pop().unwrap();
     assert!(matches!(
