@@ -1,1 +1,7 @@
-//! Adapters: bus.
+//! Carrying events: in process, where one process is all there is.
+
+mod changes;
+mod in_process;
+
+pub use changes::InProcessChanges;
+pub use in_process::InProcessBus;

@@ -1,0 +1,100 @@
+//! The way to the CatalogueSyncActor.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::ArbiterHandle;
+
+use super::{actor::CatalogueSyncActor, messages::CatalogueProgress, pass::Backlog};
+use crate::{
+    genre_sync::GenreSyncHandle,
+    ports::{Catalogue, ChangeFeed, Clock, Lease, SyncLog},
+    published::Published,
+    supervision::{ActorHealth, ActorRef, ActorSpec},
+    tmdb_client::TmdbClientHandle,
+};
+
+/// What the operator sets.
+#[derive(Debug, Clone, Copy)]
+pub struct CatalogueSyncSettings {
+    /// Pages of 20 movies per genre, from 1 to 500.
+    pub pages_per_genre: u32,
+}
+
+/// What the actor works with.
+#[derive(Clone)]
+pub(crate) struct CatalogueSyncPorts {
+    pub(crate) tmdb: TmdbClientHandle,
+    pub(crate) genres: GenreSyncHandle,
+    pub(crate) catalogue: Arc<dyn Catalogue>,
+    pub(crate) sync_log: Arc<dyn SyncLog>,
+    pub(crate) lease: Arc<dyn Lease>,
+    pub(crate) changes: Arc<dyn ChangeFeed>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Watches over the catalogue's synchronisation. Cheap to clone.
+#[derive(Clone)]
+pub struct CatalogueSyncHandle {
+    actor: ActorRef<CatalogueSyncActor>,
+    progress: Arc<Published<CatalogueProgress>>,
+}
+
+impl CatalogueSyncHandle {
+    pub(crate) fn start(
+        arbiter: &ArbiterHandle,
+        ports: CatalogueSyncPorts,
+        settings: CatalogueSyncSettings,
+    ) -> Self {
+        let progress = Arc::new(Published::new(CatalogueProgress::default()));
+        let shared = Arc::clone(&progress);
+        // Outlives the actor: a rebuilt one goes on where the dead one was.
+        let backlog = Backlog::default();
+        let spec = ActorSpec {
+            name: "catalogue_sync",
+            max_under_way: 16,
+            deadline: Duration::from_secs(5),
+        };
+        let actor = ActorRef::start(arbiter, spec, move |life| {
+            CatalogueSyncActor::new(
+                life,
+                ports.clone(),
+                settings,
+                Arc::clone(&backlog),
+                Arc::clone(&shared),
+            )
+        });
+        Self { actor, progress }
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> CatalogueProgress {
+        *self.progress.get()
+    }
+
+    /// Waits until the progress meets a condition. Has no time limit of its own.
+    pub async fn wait_for(
+        &self,
+        condition: impl Fn(&CatalogueProgress) -> bool,
+    ) -> CatalogueProgress {
+        *self.progress.wait_for(condition).await
+    }
+
+    /// How the actor is doing.
+    #[must_use]
+    pub fn health(&self) -> ActorHealth {
+        self.actor.health()
+    }
+
+    /// Makes the actor panic.
+    ///
+    /// # Errors
+    /// Always: the actor does not survive it.
+    #[cfg(any(test, feature = "testing"))]
+    pub async fn inject(
+        &self,
+        panic: crate::supervision::InjectPanic,
+    ) -> Result<(), crate::supervision::ActorError> {
+        self.actor.call(panic).await?
+    }
+}

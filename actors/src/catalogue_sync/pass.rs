@@ -1,0 +1,215 @@
+//! One pass over the most popular pages of every genre.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::{
+    handle::{CatalogueSyncPorts, CatalogueSyncSettings},
+    messages::{CatalogueProgress, CatalogueState},
+    retention,
+};
+use crate::{
+    backoff::Backoff,
+    domain::{GenreId, MoviePage},
+    ports::{Change, LeaseOwner, MetadataError, StoreError, SyncRecord},
+    published::Published,
+    tmdb_client::TmdbError,
+};
+
+pub(super) const NAME: &str = "catalogue-sync";
+pub(super) const LEASE: Duration = Duration::from_secs(60);
+/// Requests under way at once: the pace is TmdbClientActor's, this only hides latency.
+const AT_ONCE: usize = 4;
+/// Failures in a row after which the pass is said to be stuck.
+const STUCK: u32 = 3;
+/// While pages come in, lists that others remember are at most this old.
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(2);
+
+/// A page that is still to be fetched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Job {
+    genre: GenreId,
+    page: u32,
+}
+
+/// What is still to be fetched. Kept by the actor, so that a pass that was cut short by a panic
+/// goes on where it was.
+pub(super) type Backlog = Arc<Mutex<VecDeque<Job>>>;
+
+/// Why a pass ended before its end.
+pub(super) enum Interrupted {
+    HeldElsewhere,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Interrupted {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Pass {
+    pub(super) ports: CatalogueSyncPorts,
+    pub(super) settings: CatalogueSyncSettings,
+    pub(super) owner: LeaseOwner,
+    pub(super) backlog: Backlog,
+    pub(super) progress: Arc<Published<CatalogueProgress>>,
+}
+
+impl Pass {
+    /// Fetches and stores every page, however often the source fails in between.
+    pub(super) async fn run(self) -> Result<(), Interrupted> {
+        self.hold_lease().await?;
+        let genres = self.ports.genres.first_list().await;
+        {
+            let mut backlog = self.lock();
+            if backlog.is_empty() {
+                backlog.extend(
+                    genres.iter().filter(|it| !it.retired).map(|it| Job { genre: it.id, page: 1 }),
+                );
+                let pages_total = count(&backlog);
+                self.update(|it| CatalogueProgress { pages_done: 0, pages_total, ..it });
+            }
+        }
+        self.update(|it| CatalogueProgress { state: CatalogueState::Syncing, ..it });
+        let changed = self.work_off().await?;
+        let aged = retention::refresh(&self.ports).await?;
+        let now = self.ports.clock.now();
+        let record = SyncRecord { last_success: Some(now), changed, ..self.progress.get().record };
+        self.ports.sync_log.save_sync_record(NAME, &record).await?;
+        self.update(|it| CatalogueProgress { state: CatalogueState::Ready, record, ..it });
+        self.ports.changes.announce(Change::AllMovies).await;
+        self.ports.lease.release(NAME, self.owner).await?;
+        let pages = self.progress.get().pages_done;
+        tracing::info!(pages, changed, aged, "the catalogue was synchronised");
+        Ok(())
+    }
+
+    /// Whether an earlier run left pages behind.
+    pub(super) fn has_backlog(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
+    async fn work_off(&self) -> Result<u64, Interrupted> {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let mut failures = 0;
+        let mut changed = 0;
+        let mut announced = (Instant::now(), 0);
+        let mut renewed = Instant::now();
+        loop {
+            let jobs: Vec<Job> = {
+                let mut backlog = self.lock();
+                let some = backlog.len().min(AT_ONCE);
+                backlog.drain(..some).collect()
+            };
+            if jobs.is_empty() {
+                return Ok(changed);
+            }
+            if renewed.elapsed() > LEASE / 3 {
+                self.hold_lease().await?;
+                renewed = Instant::now();
+            }
+            let fetched = jobs.iter().map(|job| self.ports.tmdb.discover(job.genre, job.page));
+            let mut wait = None;
+            for (job, outcome) in jobs.iter().zip(join_all(fetched).await) {
+                match self.take(*job, outcome).await {
+                    Ok(stored) => changed += stored,
+                    Err(at_least) => wait = wait.max(Some(at_least)),
+                }
+            }
+            if let Some(at_least) = wait {
+                failures += 1;
+                if failures >= STUCK {
+                    self.update(|it| CatalogueProgress { state: CatalogueState::Failed, ..it });
+                }
+                tokio::time::sleep(at_least.max(backoff.after_failure())).await;
+                continue;
+            }
+            failures = 0;
+            backoff.reset();
+            self.update(|it| CatalogueProgress { state: CatalogueState::Syncing, ..it });
+            if changed > announced.1 && announced.0.elapsed() > ANNOUNCE_EVERY {
+                self.ports.changes.announce(Change::AllMovies).await;
+                announced = (Instant::now(), changed);
+            }
+        }
+    }
+
+    /// Stores a page, or puts it back and says how long to wait before the next.
+    async fn take(
+        &self,
+        job: Job,
+        outcome: Result<Arc<MoviePage>, TmdbError>,
+    ) -> Result<u64, Duration> {
+        let stored = match outcome {
+            Ok(page) => self.store(job, &page).await.map_err(|error| {
+                tracing::warn!(%error, "a page of the catalogue could not be stored");
+                Duration::from_secs(1)
+            }),
+            // It will never answer this page; the others it may.
+            Err(TmdbError::Source(MetadataError::Refused(reason))) => {
+                tracing::warn!(%job.genre, job.page, reason, "a page of the catalogue was refused");
+                Ok(0)
+            }
+            Err(error) => {
+                tracing::debug!(%error, %job.genre, job.page, "a page of the catalogue will be fetched later");
+                Err(error.retry_after())
+            }
+        };
+        match stored {
+            Ok(changed) => {
+                self.update(|it| CatalogueProgress { pages_done: it.pages_done + 1, ..it });
+                Ok(changed)
+            }
+            Err(wait) => {
+                self.lock().push_front(job);
+                Err(wait)
+            }
+        }
+    }
+
+    async fn store(&self, job: Job, page: &MoviePage) -> Result<u64, StoreError> {
+        let changed = self.ports.catalogue.upsert(&page.movies).await?.len() as u64;
+        let more =
+            if job.page == 1 { page.total_pages.min(self.settings.pages_per_genre) } else { 0 };
+        self.lock().extend((2..=more).map(|page| Job { genre: job.genre, page }));
+        self.update(|it| CatalogueProgress {
+            pages_total: it.pages_total + more.saturating_sub(1),
+            rejected: it.rejected + u64::from(page.rejected),
+            ..it
+        });
+        let progress = self.progress.get();
+        if progress.pages_done % 100 == 99 {
+            tracing::info!(
+                pages = progress.pages_done + 1,
+                of = progress.pages_total,
+                "the catalogue is being filled"
+            );
+        }
+        Ok(changed)
+    }
+
+    async fn hold_lease(&self) -> Result<(), Interrupted> {
+        let held = self.ports.lease.acquire(NAME, self.owner, LEASE).await?;
+        if held { Ok(()) } else { Err(Interrupted::HeldElsewhere) }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Job>> {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn update(&self, change: impl FnOnce(CatalogueProgress) -> CatalogueProgress) {
+        self.progress.set(change(*self.progress.get()));
+    }
+}
+
+fn count(backlog: &VecDeque<Job>) -> u32 {
+    u32::try_from(backlog.len()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,123 @@
+//! The way to the EntitlementActor.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::ArbiterHandle;
+use moka::sync::Cache;
+
+use super::{
+    actor::EntitlementActor,
+    messages::{EntitlementError, Forget, Load, UserEntitlement},
+};
+use crate::{
+    domain::{EntitlementMode, PackageId, UserId},
+    ports::{Clock, Packages, Subscriptions},
+    supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
+};
+
+/// Users whose entitlement is remembered; the least used are forgotten first.
+const REMEMBERED: u64 = 100_000;
+
+/// What the operator sets.
+#[derive(Debug, Clone, Copy)]
+pub struct EntitlementSettings {
+    /// How many of a movie's genres have to be permitted.
+    pub mode: EntitlementMode,
+    /// Older than this, an entitlement is read again, whatever was announced or missed.
+    pub max_age: Duration,
+}
+
+/// What the actor works with.
+#[derive(Clone)]
+pub(crate) struct EntitlementPorts {
+    pub(crate) packages: Arc<dyn Packages>,
+    pub(crate) subscriptions: Arc<dyn Subscriptions>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Reads entitlements. Cheap to clone.
+#[derive(Clone)]
+pub struct EntitlementHandle {
+    actor: ActorRef<EntitlementActor>,
+    published: Cache<UserId, Arc<UserEntitlement>>,
+    clock: Arc<dyn Clock>,
+    max_age: Duration,
+}
+
+impl EntitlementHandle {
+    pub(crate) fn start(
+        arbiter: &ArbiterHandle,
+        ports: EntitlementPorts,
+        settings: EntitlementSettings,
+    ) -> Self {
+        let published = Cache::new(REMEMBERED);
+        let clock = Arc::clone(&ports.clock);
+        let spec = ActorSpec {
+            name: "entitlement",
+            max_under_way: 4_096,
+            deadline: Duration::from_secs(5),
+        };
+        let shared = published.clone();
+        let actor = ActorRef::start(arbiter, spec, move |life| {
+            EntitlementActor::new(life, ports.clone(), settings, shared.clone())
+        });
+        Self { actor, published, clock, max_age: settings.max_age }
+    }
+
+    /// A user's entitlement now: from what is published, else read once for everybody who waits.
+    ///
+    /// # Errors
+    /// [`EntitlementError`].
+    pub async fn of(&self, user: UserId) -> Result<Arc<UserEntitlement>, EntitlementError> {
+        let now = self.clock.now();
+        match self.published.get(&user) {
+            Some(entry)
+                if entry.valid_until.is_none_or(|until| now < until)
+                    && now.since(entry.read_at) < self.max_age =>
+            {
+                Ok(entry)
+            }
+            _ => self.actor.call(Load(user)).await?,
+        }
+    }
+
+    /// Forgets a user's entitlement. Who has changed their subscriptions awaits this before
+    /// answering, so that the very next request sees the change.
+    ///
+    /// # Errors
+    /// [`ActorError`].
+    pub async fn forget_user(&self, user: UserId) -> Result<(), ActorError> {
+        self.actor.call(Forget::User(user)).await
+    }
+
+    /// Forgets the entitlement of everybody who holds a package.
+    ///
+    /// # Errors
+    /// [`ActorError`].
+    pub async fn forget_package(&self, package: PackageId) -> Result<(), ActorError> {
+        self.actor.call(Forget::Package(package)).await
+    }
+
+    /// Forgets everybody's entitlement: changes may have been missed.
+    ///
+    /// # Errors
+    /// [`ActorError`].
+    pub async fn forget_everything(&self) -> Result<(), ActorError> {
+        self.actor.call(Forget::Everything).await
+    }
+
+    /// How the actor is doing.
+    #[must_use]
+    pub fn health(&self) -> ActorHealth {
+        self.actor.health()
+    }
+
+    /// Makes the actor panic.
+    ///
+    /// # Errors
+    /// Always: the actor does not survive it.
+    #[cfg(any(test, feature = "testing"))]
+    pub async fn inject(&self, panic: crate::supervision::InjectPanic) -> Result<(), ActorError> {
+        self.actor.call(panic).await?
+    }
+}

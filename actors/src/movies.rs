@@ -1,0 +1,221 @@
+//! Movies, cache-aside: what is remembered, then what is stored, then what TMDb says.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::sync::Cache;
+
+use crate::{
+    catalogue_sync::{CatalogueState, CatalogueSyncHandle},
+    domain::{Movie, MovieId, MovieQuery, MovieSnapshot, Page, PageRequest},
+    ports::{Catalogue, Change, ChangeFeed, Clock, MetadataError, StoreError},
+    tmdb_client::{CircuitState, TmdbClientHandle, TmdbError},
+};
+
+/// How long a reader waits for TMDb before the stored answer has to do.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Stored details of this age are as good as TMDb's own.
+const DETAILS_FRESH: Duration = Duration::from_secs(24 * 3_600);
+/// Movies and searches that are remembered.
+const REMEMBERED: u64 = 10_000;
+
+/// A movie, and whether TMDb should have been asked but could not be.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The movie.
+    pub movie: Arc<Movie>,
+    /// It is what was stored before TMDb failed.
+    pub stale: bool,
+}
+
+/// A movie could not be given.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum MovieError {
+    /// Neither the store nor TMDb has it.
+    #[error("there is no such movie")]
+    NotFound,
+    /// It is not stored, and TMDb cannot be asked.
+    #[error("the movie is not stored and its source cannot be asked")]
+    Unavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Finds movies. Cheap to clone.
+#[derive(Clone)]
+pub struct Movies {
+    catalogue: Arc<dyn Catalogue>,
+    tmdb: TmdbClientHandle,
+    sync: CatalogueSyncHandle,
+    changes: Arc<dyn ChangeFeed>,
+    clock: Arc<dyn Clock>,
+    /// `None`: TMDb has said that there is no such movie.
+    details: Cache<MovieId, Option<Arc<Movie>>>,
+    searched: Cache<String, ()>,
+}
+
+impl Movies {
+    pub(crate) fn new(
+        catalogue: Arc<dyn Catalogue>,
+        tmdb: TmdbClientHandle,
+        sync: CatalogueSyncHandle,
+        changes: Arc<dyn ChangeFeed>,
+        clock: Arc<dyn Clock>,
+        ttl: Duration,
+    ) -> Self {
+        Self {
+            catalogue,
+            tmdb,
+            sync,
+            changes,
+            clock,
+            details: Cache::builder().max_capacity(REMEMBERED).time_to_live(ttl).build(),
+            searched: Cache::builder().max_capacity(REMEMBERED).time_to_live(ttl).build(),
+        }
+    }
+
+    /// A movie with its details.
+    ///
+    /// # Errors
+    /// [`MovieError`].
+    pub async fn details(&self, id: MovieId) -> Result<Found, MovieError> {
+        if let Some(remembered) = self.details.get(&id) {
+            let movie = remembered.ok_or(MovieError::NotFound)?;
+            return Ok(Found { movie, stale: false });
+        }
+        let stored = self.catalogue.movie(id).await?;
+        if let Some(movie) = stored.as_ref().filter(|movie| self.is_fresh(movie)) {
+            let movie = Arc::new(movie.clone());
+            self.details.insert(id, Some(Arc::clone(&movie)));
+            return Ok(Found { movie, stale: false });
+        }
+        match (self.fetch(id).await, stored) {
+            (Ok(movie), _) => Ok(Found { movie, stale: false }),
+            (Err(MovieError::Unavailable { .. }), Some(movie)) => {
+                Ok(Found { movie: Arc::new(movie), stale: true })
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// What a mark keeps of a movie: whatever is stored, however old, else what TMDb says.
+    ///
+    /// # Errors
+    /// [`MovieError`].
+    pub async fn snapshot(&self, id: MovieId) -> Result<MovieSnapshot, MovieError> {
+        let movie = match self.details.get(&id) {
+            Some(remembered) => remembered.ok_or(MovieError::NotFound)?,
+            None => match self.catalogue.movie(id).await? {
+                Some(movie) => Arc::new(movie),
+                None => self.fetch(id).await?,
+            },
+        };
+        Ok(MovieSnapshot { id, title: movie.title.clone(), genres: movie.genres.clone() })
+    }
+
+    /// A page of the stored catalogue.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list(
+        &self,
+        query: &MovieQuery,
+        page: PageRequest,
+    ) -> Result<Page<Movie>, StoreError> {
+        self.catalogue.movies(query, page).await
+    }
+
+    /// Stores TMDb's first page for a text, unless that was done lately. False when TMDb could
+    /// not be asked: the store answers with what it has.
+    pub async fn prepare_search(&self, text: &str) -> bool {
+        let text = text.trim().to_lowercase();
+        if self.searched.contains_key(&text) {
+            return true;
+        }
+        let outcome = tokio::time::timeout(PATIENCE, self.tmdb.search(&text, 1)).await;
+        let Ok(Ok(page)) = outcome else { return false };
+        match self.catalogue.upsert(&page.movies).await {
+            Ok(changed) => {
+                for id in changed {
+                    self.changes.announce(Change::Movie(id)).await;
+                }
+                self.searched.insert(text, ());
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "found movies could not be stored");
+                false
+            }
+        }
+    }
+
+    /// Whether lists may be older than they should be: TMDb is being left alone, or the
+    /// catalogue's synchronisation is stuck.
+    #[must_use]
+    pub fn stale(&self) -> bool {
+        self.tmdb.status().circuit != CircuitState::Closed
+            || self.sync.progress().state == CatalogueState::Failed
+    }
+
+    /// Forgets a movie, or everything that is remembered, here and on every other replica. One
+    /// movie is fetched again at once; where TMDb does not answer, what is stored stays.
+    pub async fn forget(&self, id: Option<MovieId>) {
+        let change = id.map_or(Change::AllMovies, Change::Movie);
+        self.heard(change);
+        if let Some(id) = id
+            && let Err(error) = self.fetch(id).await
+        {
+            tracing::info!(%error, %id, "a movie was forgotten but could not be fetched again");
+        }
+        self.changes.announce(change).await;
+    }
+
+    /// Something has changed somewhere.
+    pub(crate) fn heard(&self, change: Change) {
+        match change {
+            Change::Movie(id) => self.details.invalidate(&id),
+            Change::AllMovies => {
+                self.details.invalidate_all();
+                self.searched.invalidate_all();
+            }
+            _ => {}
+        }
+    }
+
+    fn is_fresh(&self, movie: &Movie) -> bool {
+        let now = self.clock.now();
+        movie.details.as_ref().is_some_and(|it| now.since(it.fetched_at) < DETAILS_FRESH)
+    }
+
+    /// Fetches a movie from TMDb and stores it.
+    async fn fetch(&self, id: MovieId) -> Result<Arc<Movie>, MovieError> {
+        let outcome = tokio::time::timeout(PATIENCE, self.tmdb.movie(id)).await;
+        let movie = match outcome {
+            Ok(Ok(Some(movie))) => movie,
+            Ok(Ok(None)) => {
+                if self.catalogue.movie(id).await?.is_some() {
+                    self.catalogue.remove(&[id]).await?;
+                    self.changes.announce(Change::Movie(id)).await;
+                }
+                self.details.insert(id, None);
+                return Err(MovieError::NotFound);
+            }
+            Ok(Err(TmdbError::Source(MetadataError::Refused(_)))) => {
+                return Err(MovieError::NotFound);
+            }
+            Ok(Err(error)) => {
+                return Err(MovieError::Unavailable { retry_after: error.retry_after() });
+            }
+            Err(_elapsed) => return Err(MovieError::Unavailable { retry_after: PATIENCE }),
+        };
+        let changed = self.catalogue.upsert(&[(*movie).clone()]).await?;
+        for id in changed {
+            self.changes.announce(Change::Movie(id)).await;
+        }
+        self.details.insert(id, Some(Arc::clone(&movie)));
+        Ok(movie)
+    }
+}

@@ -1,0 +1,186 @@
+//! RelayActor.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, Supervised, WrapFuture,
+};
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    handle::{Counters, RelayPorts},
+    messages::Drain,
+};
+use crate::{
+    backoff::Backoff,
+    ports::{BusMessage, LeaseOwner, OutboxRow, StoreError},
+    supervision::{LifeLine, guarded, restart_after_panic},
+};
+
+const NAME: &str = "outbox-relay";
+const LEASE: Duration = Duration::from_secs(10);
+const RENEW_EVERY: Duration = Duration::from_secs(3);
+/// Commits of other replicas do not wake this one, and a wake-up may be lost.
+const POLL_EVERY: Duration = Duration::from_secs(1);
+const BATCH: u32 = 256;
+/// How long published events stay in the outbox, to be published again on request.
+const KEEP: Duration = Duration::from_secs(7 * 24 * 3_600);
+const PURGE_EVERY: Duration = Duration::from_secs(600);
+
+/// Owns the lease, and the order in which events leave the outbox.
+pub(super) struct RelayActor {
+    life: LifeLine,
+    relay: Relay,
+    /// The loop holds a receiver: when none is left, it has ended.
+    stopping: Arc<watch::Sender<bool>>,
+}
+
+#[derive(Clone)]
+struct Relay {
+    ports: RelayPorts,
+    counters: Arc<Counters>,
+    owner: LeaseOwner,
+}
+
+impl RelayActor {
+    pub(super) fn new(life: LifeLine, ports: RelayPorts, counters: Arc<Counters>) -> Self {
+        let relay = Relay { ports, counters, owner: LeaseOwner::generate() };
+        Self { life, relay, stopping: Arc::new(watch::Sender::new(false)) }
+    }
+}
+
+impl Relay {
+    async fn run(self, mut stopping: watch::Receiver<bool>) {
+        let committed = self.ports.outbox.committed();
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+        let mut held_until = None;
+        let mut purge_at = Instant::now() + PURGE_EVERY;
+        while !*stopping.borrow() {
+            let wait = match self.round(&mut held_until).await {
+                Ok(Round::More) => {
+                    backoff.reset();
+                    continue;
+                }
+                Ok(Round::Done) => {
+                    backoff.reset();
+                    POLL_EVERY
+                }
+                Ok(Round::HeldElsewhere) => RENEW_EVERY,
+                Ok(Round::Refused) => backoff.after_failure(),
+                Err(error) => {
+                    tracing::warn!(%error, "the outbox could not be relayed");
+                    backoff.after_failure()
+                }
+            };
+            if purge_at <= Instant::now() {
+                self.purge().await;
+                purge_at = Instant::now() + PURGE_EVERY;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                // While the bus refuses, more events are no reason to hurry.
+                () = committed.notified(), if wait == POLL_EVERY => {}
+                _ = stopping.wait_for(|stop| *stop) => {}
+            }
+        }
+        if let Err(error) = self.ports.lease.release(NAME, self.owner).await {
+            tracing::debug!(%error, "the lease will run out by itself");
+        }
+    }
+
+    async fn round(&self, held_until: &mut Option<Instant>) -> Result<Round, StoreError> {
+        let now = Instant::now();
+        if held_until.is_none_or(|until| until <= now) {
+            if !self.ports.lease.acquire(NAME, self.owner, LEASE).await? {
+                *held_until = None;
+                return Ok(Round::HeldElsewhere);
+            }
+            *held_until = Some(now + RENEW_EVERY);
+        }
+        let rows = self.ports.outbox.unpublished(BATCH).await?;
+        let full = rows.len() == BATCH as usize;
+        let (ids, messages): (Vec<i64>, Vec<BusMessage>) = rows.into_iter().map(split).unzip();
+        if messages.is_empty() {
+            return Ok(Round::Done);
+        }
+        let outcomes = self.ports.bus.publish(messages).await;
+        let taken: Vec<i64> = ids
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| outcome.is_ok())
+            .map(|(id, _)| *id)
+            .collect();
+        let refused = ids.len() - taken.len();
+        self.counters.published.fetch_add(taken.len() as u64, Ordering::Relaxed);
+        self.counters.failures.fetch_add(refused as u64, Ordering::Relaxed);
+        if !taken.is_empty() {
+            self.ports.outbox.mark_published(&taken, self.ports.clock.now()).await?;
+        }
+        if let Some(error) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
+            tracing::warn!(%error, refused, "the bus did not take every event");
+            return Ok(Round::Refused);
+        }
+        Ok(if full { Round::More } else { Round::Done })
+    }
+
+    async fn purge(&self) {
+        let now = self.ports.clock.now();
+        loop {
+            match self.ports.outbox.purge(now.before(KEEP), now).await {
+                Ok(0) => return,
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) => {
+                    tracing::warn!(%error, "old events and idempotency keys could not be deleted");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+enum Round {
+    /// A whole batch was published: there may be more.
+    More,
+    Done,
+    Refused,
+    HeldElsewhere,
+}
+
+fn split(row: OutboxRow) -> (i64, BusMessage) {
+    let OutboxRow { id, event_id, user_id, kind, payload } = row;
+    (id, BusMessage { event_id, user_id, kind, payload })
+}
+
+impl Actor for RelayActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        let work = guarded(self.relay.clone().run(self.stopping.subscribe()));
+        context.spawn(work.into_actor(self).map(|outcome, _, context| {
+            if outcome.is_err() {
+                restart_after_panic(context);
+            }
+        }));
+    }
+}
+
+impl Supervised for RelayActor {
+    fn restarting(&mut self, _: &mut Context<Self>) {
+        self.life.restarted();
+    }
+}
+
+impl Handler<Drain> for RelayActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Drain, _: &mut Context<Self>) -> Self::Result {
+        self.stopping.send_replace(true);
+        let stopping = Arc::clone(&self.stopping);
+        Box::pin(async move { stopping.closed().await })
+    }
+}
+
+crate::injectable!(RelayActor);

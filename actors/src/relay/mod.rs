@@ -1,0 +1,8 @@
+//! From the outbox to the bus: one replica at a time publishes what was committed.
+
+mod actor;
+mod handle;
+mod messages;
+
+pub(crate) use handle::RelayPorts;
+pub use handle::{RelayHandle, RelayStatus};

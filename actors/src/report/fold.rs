@@ -1,0 +1,143 @@
+//! Folding one event, or rebuilding one user, exactly once in effect.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    domain::{FoldOutcome, Projection, UserId, WatchEvent},
+    ports::{BusMessage, Clock, EventBus, Reports, StoreError, WatchLog},
+};
+
+/// Times that a guarded write is tried again after somebody else came first.
+const RACES: u32 = 8;
+
+/// What folding works with. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Folding {
+    pub(crate) reports: Arc<dyn Reports>,
+    pub(crate) watch_log: Arc<dyn WatchLog>,
+    pub(crate) bus: Arc<dyn EventBus>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(super) applied: AtomicU64,
+    pub(super) duplicates: AtomicU64,
+    pub(super) gaps: AtomicU64,
+    pub(super) rebuilt: AtomicU64,
+    pub(super) poisoned: AtomicU64,
+    pub(super) lag_millis: AtomicU64,
+    /// Signalled whenever a projection was written.
+    pub(super) written: Notify,
+}
+
+impl Folding {
+    /// Deals with a message for good: folds it, drops it, or puts it aside.
+    ///
+    /// # Errors
+    /// When a store or the bus fails for now: the message must come again.
+    pub(super) async fn take(&self, message: &BusMessage) -> Result<(), FoldError> {
+        let event = match serde_json::from_str::<WatchEvent>(&message.payload) {
+            Ok(event) if event.user_id == message.user_id => event,
+            Ok(_) => {
+                return self.poison(message, "the event is of another user than its subject").await;
+            }
+            Err(error) => return self.poison(message, &error.to_string()).await,
+        };
+        self.fold(&event).await?;
+        let lag = self.clock.now().since(event.at);
+        self.counters.lag_millis.store(millis(lag), Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn fold(&self, event: &WatchEvent) -> Result<(), FoldError> {
+        for _ in 0..RACES {
+            let stored = self.reports.projection(event.user_id).await?;
+            let before = match stored {
+                Some(projection) => projection,
+                None => {
+                    // Without a projection an event must not make one for an account that is
+                    // gone: its `erased` may have been folded already.
+                    let exists = !self.watch_log.sequences(&[event.user_id]).await?.is_empty();
+                    if !exists {
+                        self.counters.duplicates.fetch_add(1, Ordering::Relaxed);
+                        return Ok(());
+                    }
+                    Projection::empty(event.user_id)
+                }
+            };
+            match before.fold(event) {
+                FoldOutcome::Applied(next) => {
+                    if self.reports.advance(before.last_seq, &next).await? {
+                        self.counters.applied.fetch_add(1, Ordering::Relaxed);
+                        self.counters.written.notify_waiters();
+                        return Ok(());
+                    }
+                }
+                FoldOutcome::Duplicate => {
+                    self.counters.duplicates.fetch_add(1, Ordering::Relaxed);
+                    return Ok(());
+                }
+                FoldOutcome::Gap => {
+                    self.counters.gaps.fetch_add(1, Ordering::Relaxed);
+                    tracing::info!(user = %event.user_id, seq = event.seq, have = before.last_seq, "events are missing; the report is rebuilt");
+                    self.rebuild(event.user_id).await?;
+                    return Ok(());
+                }
+                FoldOutcome::Erased => {
+                    self.reports.erase(event.user_id).await?;
+                    self.counters.applied.fetch_add(1, Ordering::Relaxed);
+                    self.counters.written.notify_waiters();
+                    return Ok(());
+                }
+            }
+        }
+        Err(FoldError("the projection was changed by others again and again".to_owned()))
+    }
+
+    /// Projects a user's marks anew from one snapshot; `None` when the account is gone.
+    pub(super) async fn rebuild(&self, user: UserId) -> Result<Option<Projection>, StoreError> {
+        let Some(history) = self.watch_log.history(user).await? else {
+            self.reports.erase(user).await?;
+            return Ok(None);
+        };
+        let projection = Projection::rebuilt(user, history.seq, &history.marks);
+        if self.reports.replace(&projection).await? {
+            self.counters.rebuilt.fetch_add(1, Ordering::Relaxed);
+            self.counters.written.notify_waiters();
+        }
+        Ok(Some(projection))
+    }
+
+    async fn poison(&self, message: &BusMessage, reason: &str) -> Result<(), FoldError> {
+        tracing::error!(event = %message.event_id, user = %message.user_id, reason, "an event can never be applied and is put aside");
+        self.bus.bury(message, reason).await.map_err(|error| FoldError(error.to_string()))?;
+        self.counters.poisoned.fetch_add(1, Ordering::Relaxed);
+        self.rebuild(message.user_id).await?;
+        Ok(())
+    }
+}
+
+/// An event could not be dealt with for now.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct FoldError(String);
+
+impl From<StoreError> for FoldError {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

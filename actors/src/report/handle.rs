@@ -1,0 +1,198 @@
+//! The way to the ReportActor, and to the projections that it writes.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::ArbiterHandle;
+use tokio::time::Instant;
+
+use super::{
+    actor::ReportActor,
+    fold::{Counters, Folding},
+    messages::{Drain, Rebuild, ReportError},
+    reconcile::Reconciler,
+};
+use crate::{
+    domain::{Projection, UserId},
+    ports::{Clock, EventBus, Lease, LeaseOwner, Reports, SyncLog, WatchLog},
+    supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
+};
+
+/// How long a reader waits for events in flight before the marks are read instead.
+const IN_FLIGHT: Duration = Duration::from_millis(150);
+
+/// What has become of watch events since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportStatus {
+    /// Events that were folded.
+    pub applied: u64,
+    /// Events that were in the projection already, or whose account was gone.
+    pub duplicates: u64,
+    /// Events before which others were missing.
+    pub gaps: u64,
+    /// Users projected anew from their marks.
+    pub rebuilt: u64,
+    /// Events that could never be applied and were put aside.
+    pub poisoned: u64,
+    /// From commit to projection, of the last event.
+    pub lag: Duration,
+}
+
+/// What the actor works with.
+#[derive(Clone)]
+pub(crate) struct ReportPorts {
+    pub(crate) reports: Arc<dyn Reports>,
+    pub(crate) watch_log: Arc<dyn WatchLog>,
+    pub(crate) bus: Arc<dyn EventBus>,
+    pub(crate) sync_log: Arc<dyn SyncLog>,
+    pub(crate) lease: Arc<dyn Lease>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Reads reports. Cheap to clone.
+#[derive(Clone)]
+pub struct ReportHandle {
+    actor: ActorRef<ReportActor>,
+    folding: Folding,
+}
+
+impl ReportHandle {
+    pub(crate) fn start(arbiter: &ArbiterHandle, ports: ReportPorts) -> Self {
+        let folding = Folding {
+            reports: ports.reports,
+            watch_log: ports.watch_log,
+            bus: ports.bus,
+            clock: ports.clock,
+            counters: Arc::new(Counters::default()),
+        };
+        let reconciler = Reconciler {
+            folding: folding.clone(),
+            sync_log: ports.sync_log,
+            lease: ports.lease,
+            owner: LeaseOwner::generate(),
+        };
+        let spec =
+            ActorSpec { name: "report", max_under_way: 1_024, deadline: Duration::from_secs(10) };
+        let actor =
+            ActorRef::start(arbiter, spec, move |life| ReportActor::new(life, reconciler.clone()));
+        Self { actor, folding }
+    }
+
+    /// A user's report, never behind the writes that were answered before this was asked;
+    /// `None` when there is no such account.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn report(&self, user: UserId) -> Result<Option<Projection>, ReportError> {
+        Ok(self.reports(&[user]).await?.pop())
+    }
+
+    /// Several reports, in the order asked; accounts that are gone are left out.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn reports(&self, users: &[UserId]) -> Result<Vec<Projection>, ReportError> {
+        let deadline = Instant::now() + IN_FLIGHT;
+        let sequences = self.folding.watch_log.sequences(users).await?;
+        let mut reports = Vec::with_capacity(sequences.len());
+        let stored = self.stored(users).await;
+        for user in users {
+            let Some(wanted) = sequences.iter().find(|sequence| sequence.user == *user) else {
+                continue;
+            };
+            let stored = stored.get(user).cloned();
+            reports.extend(self.at_least(*user, wanted.seq, stored, deadline).await?);
+        }
+        Ok(reports)
+    }
+
+    /// What is stored; nothing when the documents cannot be read: the marks can.
+    async fn stored(&self, users: &[UserId]) -> std::collections::HashMap<UserId, Projection> {
+        self.folding.reports.projections(users).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "reports are computed from the marks");
+            std::collections::HashMap::new()
+        })
+    }
+
+    async fn at_least(
+        &self,
+        user: UserId,
+        seq: u64,
+        stored: Option<Projection>,
+        deadline: Instant,
+    ) -> Result<Option<Projection>, ReportError> {
+        if seq == 0 {
+            return Ok(Some(Projection::empty(user)));
+        }
+        let mut stored = stored;
+        loop {
+            // Listening before looking: a write between the two is not missed.
+            let written = self.folding.counters.written.notified();
+            tokio::pin!(written);
+            written.as_mut().enable();
+            if let Some(projection) = stored.filter(|projection| projection.last_seq >= seq) {
+                return Ok(Some(projection));
+            }
+            stored = self.folding.reports.projection(user).await.unwrap_or_default();
+            if stored.as_ref().is_some_and(|projection| projection.last_seq >= seq) {
+                return Ok(stored);
+            }
+            if tokio::time::timeout_at(deadline, written).await.is_err() {
+                break;
+            }
+        }
+        let Some(history) = self.folding.watch_log.history(user).await? else { return Ok(None) };
+        Ok(Some(Projection::rebuilt(user, history.seq, &history.marks)))
+    }
+
+    /// Projects a user's marks anew and stores the result; `None` when the account is gone.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn rebuild(&self, user: UserId) -> Result<Option<Projection>, ReportError> {
+        self.actor.call(Rebuild(user)).await?
+    }
+
+    /// Ends folding between two events.
+    ///
+    /// # Errors
+    /// [`ActorError`].
+    pub(crate) async fn drain(&self) -> Result<(), ActorError> {
+        self.actor.call(Drain).await
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn status(&self) -> ReportStatus {
+        let counters = &self.folding.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ReportStatus {
+            applied: read(&counters.applied),
+            duplicates: read(&counters.duplicates),
+            gaps: read(&counters.gaps),
+            rebuilt: read(&counters.rebuilt),
+            poisoned: read(&counters.poisoned),
+            lag: Duration::from_millis(read(&counters.lag_millis)),
+        }
+    }
+
+    /// How the actor is doing.
+    #[must_use]
+    pub fn health(&self) -> ActorHealth {
+        self.actor.health()
+    }
+
+    /// Makes the actor panic.
+    ///
+    /// # Errors
+    /// Always: the actor does not survive it.
+    #[cfg(any(test, feature = "testing"))]
+    pub async fn inject(&self, panic: crate::supervision::InjectPanic) -> Result<(), ActorError> {
+        self.actor.call(panic).await?
+    }
+}

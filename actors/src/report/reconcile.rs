@@ -1,0 +1,64 @@
+//! Finding reports that have fallen behind their marks, whatever lost their events.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use super::fold::Folding;
+use crate::{
+    domain::Timestamp,
+    ports::{Lease, LeaseOwner, StoreError, SyncLog, SyncRecord},
+};
+
+const NAME: &str = "report-reconciler";
+const LEASE: Duration = Duration::from_secs(60);
+/// A report may be this far behind before it is not just in flight.
+const GRACE: Duration = Duration::from_secs(30);
+/// Looked at again each time: commits whose clocks differ a little.
+const OVERLAP: Duration = Duration::from_secs(60);
+const BATCH: u32 = 500;
+
+#[derive(Clone)]
+pub(super) struct Reconciler {
+    pub(super) folding: Folding,
+    pub(super) sync_log: Arc<dyn SyncLog>,
+    pub(super) lease: Arc<dyn Lease>,
+    pub(super) owner: LeaseOwner,
+}
+
+impl Reconciler {
+    /// Rebuilds every user whose marks changed since the last look and whose report is behind.
+    /// Where it got to is kept beside the reports, so that a store that was lost is looked
+    /// through from the beginning.
+    pub(super) async fn run(&self) -> Result<u64, StoreError> {
+        if !self.lease.acquire(NAME, self.owner, LEASE).await? {
+            return Ok(0);
+        }
+        let record = self.sync_log.sync_record(NAME).await?;
+        let from = record.last_success.map_or(Timestamp::EPOCH, |last| last.before(OVERLAP));
+        let until = self.folding.clock.now().before(GRACE);
+        let mut rebuilt = 0;
+        let mut place = None;
+        loop {
+            let changed = self.folding.watch_log.changed_between(from, until, place, BATCH).await?;
+            let users: Vec<_> = changed.iter().map(|change| change.user).collect();
+            let seen: HashMap<_, _> = self.folding.reports.projections(&users).await?;
+            for change in &changed {
+                let have = seen.get(&change.user).map_or(0, |projection| projection.last_seq);
+                if have < change.seq {
+                    tracing::warn!(user = %change.user, seq = change.seq, have, "a report has fallen behind and is rebuilt");
+                    self.folding.rebuild(change.user).await?;
+                    rebuilt += 1;
+                }
+            }
+            match changed.last() {
+                Some(last) if changed.len() == BATCH as usize => {
+                    place = Some((last.changed_at, last.user));
+                    self.lease.acquire(NAME, self.owner, LEASE).await?;
+                }
+                _ => break,
+            }
+        }
+        let record = SyncRecord { last_success: Some(until), changed: rebuilt, ..record };
+        self.sync_log.save_sync_record(NAME, &record).await?;
+        Ok(rebuilt)
+    }
+}

@@ -1,0 +1,186 @@
+//! TmdbClientActor.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, Supervised, WrapFuture,
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+
+use super::{
+    circuit::Circuit,
+    handle::Counters,
+    messages::{Fetch, TmdbAnswer, TmdbError, TmdbRequest},
+    pace::Pace,
+};
+use crate::{
+    backoff::Backoff,
+    ports::{MetadataError, MetadataSource},
+    supervision::{ActorError, LifeLine, guarded, restart_after_panic},
+};
+
+/// Times that one request is sent, the first included.
+const ATTEMPTS: u32 = 3;
+/// A pause that the source asked for and that is longer than this is not waited for: the
+/// requester is told at once and may have something stored.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How long to leave a source alone that says 429 without a `Retry-After`.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+type Answer = Result<TmdbAnswer, TmdbError>;
+
+/// Owns the rate, the circuit and the requests in flight.
+pub(super) struct TmdbClientActor {
+    life: LifeLine,
+    source: Arc<dyn MetadataSource>,
+    pace: Arc<Pace>,
+    circuit: Circuit,
+    in_flight: HashMap<TmdbRequest, Shared<BoxFuture<'static, Answer>>>,
+    counters: Arc<Counters>,
+}
+
+impl TmdbClientActor {
+    pub(super) fn new(
+        life: LifeLine,
+        source: Arc<dyn MetadataSource>,
+        pace: Arc<Pace>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let actor = Self {
+            life,
+            source,
+            pace,
+            circuit: Circuit::default(),
+            in_flight: HashMap::new(),
+            counters,
+        };
+        actor.publish_circuit();
+        actor
+    }
+
+    fn publish_circuit(&self) {
+        self.counters.circuit.set(self.circuit.state());
+    }
+
+    fn finished(&mut self, request: &TmdbRequest, answer: &Answer, context: &mut Context<Self>) {
+        self.in_flight.remove(request);
+        match answer {
+            Err(TmdbError::Actor(_)) => {
+                self.circuit.abandoned();
+                restart_after_panic(context);
+            }
+            // A source that says 429 works, and one that refuses a request has read it.
+            Ok(_)
+            | Err(TmdbError::Source(
+                MetadataError::RateLimited { .. } | MetadataError::Refused(_),
+            )) => {
+                self.circuit.succeeded();
+            }
+            Err(TmdbError::Source(error)) => {
+                tracing::warn!(%error, ?request, "the metadata source failed");
+                self.circuit.failed();
+            }
+            Err(TmdbError::CircuitOpen { .. }) => {}
+        }
+        self.publish_circuit();
+    }
+}
+
+/// Sends one request, again where that makes sense, never faster than the pace.
+async fn attempts(
+    source: Arc<dyn MetadataSource>,
+    pace: Arc<Pace>,
+    counters: Arc<Counters>,
+    request: TmdbRequest,
+) -> Answer {
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
+    let mut attempt = 1;
+    loop {
+        if let Some(left) = pace.paused_for().filter(|left| *left > LONGEST_WAIT) {
+            return Err(MetadataError::RateLimited { retry_after: Some(left) }.into());
+        }
+        pace.turn().await;
+        counters.requests.fetch_add(1, Ordering::Relaxed);
+        let error = match guarded(ask(&*source, &request)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            Err(_panicked) => return Err(ActorError::Restarting.into()),
+        };
+        counters.failed(&error);
+        if let MetadataError::RateLimited { retry_after } = &error {
+            pace.pause(retry_after.unwrap_or(PATIENCE));
+        }
+        if attempt == ATTEMPTS || !error.is_transient() {
+            return Err(error.into());
+        }
+        attempt += 1;
+        counters.retries.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(backoff.after_failure()).await;
+    }
+}
+
+async fn ask(
+    source: &dyn MetadataSource,
+    request: &TmdbRequest,
+) -> Result<TmdbAnswer, MetadataError> {
+    Ok(match request {
+        TmdbRequest::Genres => TmdbAnswer::Genres(Arc::new(source.genres().await?)),
+        TmdbRequest::Discover { genre, page } => {
+            TmdbAnswer::Page(Arc::new(source.discover(*genre, *page).await?))
+        }
+        TmdbRequest::Search { text, page } => {
+            TmdbAnswer::Page(Arc::new(source.search(text, *page).await?))
+        }
+        TmdbRequest::Movie(id) => TmdbAnswer::Movie(source.movie(*id).await?.map(Arc::new)),
+    })
+}
+
+impl Actor for TmdbClientActor {
+    type Context = Context<Self>;
+}
+
+impl Supervised for TmdbClientActor {
+    fn restarting(&mut self, _: &mut Context<Self>) {
+        // What was in flight was spawned on the context and is gone: nobody may wait for it.
+        self.in_flight.clear();
+        self.circuit.abandoned();
+        self.life.restarted();
+    }
+}
+
+impl Handler<Fetch> for TmdbClientActor {
+    type Result = ResponseFuture<Answer>;
+
+    fn handle(&mut self, Fetch(request): Fetch, context: &mut Context<Self>) -> Self::Result {
+        if let Some(shared) = self.in_flight.get(&request) {
+            self.counters.coalesced.fetch_add(1, Ordering::Relaxed);
+            return Box::pin(shared.clone());
+        }
+        if let Err(retry_after) = self.circuit.admit() {
+            self.publish_circuit();
+            return Box::pin(std::future::ready(Err(TmdbError::CircuitOpen { retry_after })));
+        }
+        let work = attempts(
+            Arc::clone(&self.source),
+            Arc::clone(&self.pace),
+            Arc::clone(&self.counters),
+            request.clone(),
+        );
+        let shared = work.boxed().shared();
+        self.in_flight.insert(request.clone(), shared.clone());
+        // Spawned, so that it goes on when everybody who waits has given up.
+        context.spawn(shared.clone().into_actor(self).map(move |answer, actor, context| {
+            actor.finished(&request, &answer, context);
+        }));
+        Box::pin(shared)
+    }
+}
+
+crate::injectable!(TmdbClientActor);

@@ -1,0 +1,71 @@
+//! Leaving a source alone that keeps failing.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Whether the source is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CircuitState {
+    /// As usual.
+    #[default]
+    Closed,
+    /// One request is let through to see whether it works again.
+    HalfOpen,
+    /// Not at all, for a while.
+    Open,
+}
+
+/// Failures in a row after which the source is left alone.
+const THRESHOLD: u32 = 5;
+/// For how long.
+const OPEN_FOR: Duration = Duration::from_secs(15);
+
+/// A circuit breaker.
+#[derive(Debug, Default)]
+pub(super) struct Circuit {
+    failures: u32,
+    open_until: Option<Instant>,
+    probing: bool,
+}
+
+impl Circuit {
+    /// Whether a request may go; if not, how long it is not worth asking.
+    pub(super) fn admit(&mut self) -> Result<(), Duration> {
+        let Some(until) = self.open_until else { return Ok(()) };
+        let left = until.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            return Err(left);
+        }
+        if self.probing {
+            return Err(Duration::from_secs(1));
+        }
+        self.probing = true;
+        Ok(())
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(super) fn failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= THRESHOLD {
+            self.open_until = Some(Instant::now() + OPEN_FOR);
+        }
+        self.probing = false;
+    }
+
+    /// A request that was let through will not report back.
+    pub(super) fn abandoned(&mut self) {
+        self.probing = false;
+    }
+
+    pub(super) fn state(&self) -> CircuitState {
+        match self.open_until {
+            None => CircuitState::Closed,
+            Some(until) if self.probing || until <= Instant::now() => CircuitState::HalfOpen,
+            Some(_) => CircuitState::Open,
+        }
+    }
+}
