@@ -15,17 +15,12 @@ use crate::config::{Config, LogFormat};
 pub fn init(config: &Config) -> Result<(), String> {
     let filter = EnvFilter::try_new(&config.log_filter).map_err(|error| error.to_string())?;
     let terminal = io::stderr().is_terminal();
-    let format = config.log_format.unwrap_or(if terminal {
-        LogFormat::Pretty
-    } else {
-        LogFormat::Json
-    });
+    let format =
+        config.log_format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     let lines = match format {
         LogFormat::Pretty => fmt::layer().with_writer(io::stderr).with_ansi(terminal).boxed(),
         // The request's id stands in the span, and so in every line.
-        LogFormat::Json => {
-            fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed()
-        }
+        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed(),
     };
     registry().with(lines).with(filter).try_init().map_err(|error| error.to_string())?;
     std::panic::set_hook(Box::new(|panic| {

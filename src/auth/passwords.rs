@@ -123,7 +123,11 @@ impl Passwords {
     ///
     /// # Errors
     /// `Busy`, `Unusable`.
-    pub async fn verify(&self, password: &str, stored: Option<&str>) -> Result<bool, PasswordError> {
+    pub async fn verify(
+        &self,
+        password: &str,
+        stored: Option<&str>,
+    ) -> Result<bool, PasswordError> {
         let text = password.to_owned();
         let known = stored.map(PasswordHash::new).transpose().map_err(unusable)?;
         self.run(move |inner| {

@@ -146,9 +146,8 @@ impl Tokens {
             .and_then(|kid| self.verifying.iter().find(|(known, _)| *known == kid))
             .map(|(_, key)| key)
             .ok_or(TokenError::Invalid)?;
-        let claims = decode::<Claims>(token, key, &self.validation)
-            .map_err(|_| TokenError::Invalid)?
-            .claims;
+        let claims =
+            decode::<Claims>(token, key, &self.validation).map_err(|_| TokenError::Invalid)?.claims;
         let now = self.now();
         let latest_start = now.saturating_add(LEEWAY);
         if claims.typ != ACCESS || claims.nbf > latest_start || claims.iat > latest_start {
@@ -200,10 +199,7 @@ mod tests {
     }
 
     fn tokens(current: &str, previous: Option<&str>, clock: &Arc<Driven>) -> Tokens {
-        let keys = Keys {
-            current: Secret::new(current),
-            previous: previous.map(Secret::new),
-        };
+        let keys = Keys { current: Secret::new(current), previous: previous.map(Secret::new) };
         Tokens::new(&keys, Duration::from_secs(900), Arc::clone(clock) as Arc<dyn Clock>)
     }
 
@@ -281,7 +277,8 @@ mod tests {
     fn only_hs256_with_a_known_key_is_believed() {
         let tokens = tokens(KEY, None, &clock());
         let right = header(KEY);
-        let refused = |token: &str| assert_eq!(tokens.verify(token).unwrap_err(), TokenError::Invalid);
+        let refused =
+            |token: &str| assert_eq!(tokens.verify(token).unwrap_err(), TokenError::Invalid);
         refused(&signed(&Header { alg: Algorithm::HS384, ..right.clone() }, &good(), KEY));
         refused(&signed(&Header { kid: None, ..right.clone() }, &good(), KEY));
         refused(&signed(&right, &good(), OTHER));

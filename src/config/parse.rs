@@ -57,8 +57,7 @@ pub(super) fn config(source: &mut Source<'_>) -> Option<Config> {
         Plain,
         duration(Duration::from_secs(1)..=Duration::from_secs(86_400)),
     );
-    let catalogue_pages =
-        source.get("WATCHME_CATALOGUE_PAGES", Some("50"), Plain, number(1..=500));
+    let catalogue_pages = source.get("WATCHME_CATALOGUE_PAGES", Some("50"), Plain, number(1..=500));
     let package_creators = source.get(
         "WATCHME_PACKAGE_CREATORS",
         Some("admin"),
@@ -119,8 +118,7 @@ fn tmdb(source: &mut Source<'_>) -> Option<TmdbConfig> {
     use Show::{Masked, Plain};
     let api_key = source.get("TMDB_API_KEY", None, Masked, |text| Ok(Secret::new(text)));
     let web = |text: &str| url(text, &["http", "https"]);
-    let base_url =
-        source.get("TMDB_BASE_URL", Some("https://api.themoviedb.org/3"), Plain, web);
+    let base_url = source.get("TMDB_BASE_URL", Some("https://api.themoviedb.org/3"), Plain, web);
     let image_base_url =
         source.get("TMDB_IMAGE_BASE_URL", Some("https://image.tmdb.org/t/p"), Plain, web);
     let language = source.get("TMDB_LANGUAGE", Some("en-US"), Plain, |text| {
@@ -178,11 +176,9 @@ where
 {
     move |text| match text.parse() {
         Ok(number) if range.contains(&number) => Ok(number),
-        _ => Err(wrong(format!(
-            "must be a whole number from {} to {}",
-            range.start(),
-            range.end()
-        ))),
+        _ => {
+            Err(wrong(format!("must be a whole number from {} to {}", range.start(), range.end())))
+        }
     }
 }
 

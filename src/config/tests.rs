@@ -8,9 +8,7 @@ use super::{Config, ConfigError, Database, LogFormat, PackageCreators};
 
 fn load(env: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
     Config::load(
-        &|name| {
-            env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-        },
+        &|name| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
         &|path| match file {
             Some(text) if path == Path::new("watchme.toml") => Ok(text.to_owned()),
             _ => Err(io::ErrorKind::NotFound.into()),

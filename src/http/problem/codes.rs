@@ -61,7 +61,7 @@ codes! {
     /// No active subscription permits the movie.
     MovieNotEntitled = "movie_not_entitled", FORBIDDEN, "Your subscriptions do not include this movie";
     /// The operator has switched self-service off.
-    SelfServiceOff = "self_service_off", FORBIDDEN, "Only an admin can change subscriptions here";
+    SelfServiceOff = "self_service_off", FORBIDDEN, "Only an admin can subscribe users here";
     /// No such route.
     NotFound = "not_found", NOT_FOUND, "There is nothing at this address";
     /// No such account, or not one that the caller may know of.

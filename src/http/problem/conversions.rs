@@ -52,9 +52,10 @@ impl From<PackageError> for Problem {
         match error {
             PackageError::NotFound => Self::of(ErrorCode::PackageNotFound),
             PackageError::NameTaken => Self::of(ErrorCode::PackageNameTaken),
-            PackageError::VersionMismatch { current } => {
-                Self::new(ErrorCode::VersionMismatch, format!("the package is at version {current}"))
-            }
+            PackageError::VersionMismatch { current } => Self::new(
+                ErrorCode::VersionMismatch,
+                format!("the package is at version {current}"),
+            ),
             PackageError::Archived => Self::of(ErrorCode::PackageArchived),
             PackageError::KeyReused => Self::of(ErrorCode::IdempotencyKeyReused),
             PackageError::Store(error) => error.into(),

@@ -133,6 +133,12 @@ impl Problem {
         self.code
     }
 
+    /// What is wrong with which field.
+    #[must_use]
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
     /// The answer.
     pub(crate) fn response(&self) -> HttpResponse {
         let status = self.code.status();
