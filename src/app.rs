@@ -21,7 +21,8 @@ use crate::{
         bus::{InProcessBus, InProcessChanges},
         documents::DocumentStore,
         metadata::{
-            DemoCatalogue, DemoError, TmdbHttp, TmdbKey, TmdbSettings, TmdbSetupError, demo_packages,
+            DemoCatalogue, DemoError, TmdbHttp, TmdbKey, TmdbSettings, TmdbSetupError,
+            demo_packages,
         },
         sql::{SqlSettings, SqlStore},
     },
@@ -244,7 +245,8 @@ impl Application {
     #[must_use]
     pub fn welcome(&self) -> String {
         let address = self.address;
-        let mut text = format!("WatchMe listens on http://{address}\nDocs: http://{address}/api/docs/");
+        let mut text =
+            format!("WatchMe listens on http://{address}\nDocs: http://{address}/api/docs/");
         if let Some(admin) = &self.first_admin {
             text += &format!("\nAdmin account made: {}", admin.email);
             if let Some(file) = &admin.password_file {
@@ -262,7 +264,10 @@ impl Application {
     ///
     /// # Errors
     /// When the server fails.
-    pub async fn run_until(self, stop: impl Future<Output = io::Result<()>>) -> Result<(), AppError> {
+    pub async fn run_until(
+        self,
+        stop: impl Future<Output = io::Result<()>>,
+    ) -> Result<(), AppError> {
         let server = self.server.handle();
         let mut serving = actix_web::rt::spawn(self.server);
         let outcome = tokio::select! {
@@ -295,7 +300,9 @@ fn metadata(
     let setting = |variable| move |reason| AppError::Setting { variable, reason };
     let key: TmdbKey = key.expose().parse().map_err(setting("TMDB_API_KEY"))?;
     let proxy = config.proxy.as_ref().map(|proxy| proxy.expose().parse()).transpose().map_err(
-        |error: url::ParseError| setting("TMDB_PROXY")(Invalid::new("not_a_url", error.to_string())),
+        |error: url::ParseError| {
+            setting("TMDB_PROXY")(Invalid::new("not_a_url", error.to_string()))
+        },
     )?;
     let settings = TmdbSettings {
         language: config.language.clone(),
@@ -338,7 +345,12 @@ pub async fn healthcheck(config: &Config) -> Result<(), AppError> {
         .no_proxy()
         .build()
         .map_err(not_ready)?;
-    client.get(url).send().await.and_then(reqwest::Response::error_for_status).map_err(not_ready)?;
+    client
+        .get(url)
+        .send()
+        .await
+        .and_then(reqwest::Response::error_for_status)
+        .map_err(not_ready)?;
     Ok(())
 }
 

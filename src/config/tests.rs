@@ -1,0 +1,131 @@
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::{io, path::Path, time::Duration};
+
+use watchme_actors::domain::EntitlementMode;
+
+use super::{Config, ConfigError, Database, LogFormat, PackageCreators};
+
+fn load(env: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
+    Config::load(
+        &|name| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
+        &|path| match file {
+            Some(text) if path == Path::new("watchme.toml") => Ok(text.to_owned()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        },
+    )
+}
+
+fn refused(env: &[(&str, &str)], file: Option<&str>) -> String {
+    load(env, file).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_set_gives_the_documented_defaults() {
+    let config = load(&[], None).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.data_dir, Path::new("./data"));
+    assert_eq!(config.database, Database::Embedded);
+    assert!(config.tmdb.api_key.is_none());
+    assert_eq!(config.tmdb.base_url.as_str(), "https://api.themoviedb.org/3");
+    assert_eq!(config.tmdb.rate, 40);
+    assert_eq!(config.access_token_ttl, Duration::from_secs(900));
+    assert_eq!(config.genre_sync_interval, Duration::from_secs(7200));
+    assert_eq!(config.movie_ttl, Duration::from_secs(300));
+    assert_eq!(config.catalogue_pages, 50);
+    assert_eq!(config.package_creators, PackageCreators::Admin);
+    assert_eq!(config.entitlement_mode, EntitlementMode::Any);
+    assert!(config.self_service);
+    assert!(config.log_format.is_none());
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
+    let file = "listen = \"0.0.0.0:1\"\ncatalogue_pages = 7\nself_service = false\n";
+    let config = load(&[("WATCHME_LISTEN", "127.0.0.1:0"), ("RUST_LOG", "")], Some(file)).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:0");
+    assert_eq!(config.catalogue_pages, 7);
+    assert!(!config.self_service);
+    assert_eq!(config.log_filter, "info", "an empty variable counts as not set");
+    let shown = config.print();
+    let origin = |name: &str| {
+        let line = shown.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit("# ").next().unwrap().to_owned()
+    };
+    assert_eq!(origin("WATCHME_LISTEN"), "environment");
+    assert_eq!(origin("WATCHME_CATALOGUE_PAGES"), "file");
+    assert_eq!(origin("WATCHME_MOVIE_TTL"), "default");
+}
+
+#[test]
+fn every_wrong_value_is_named_in_one_message_with_what_it_accepts() {
+    let message = refused(
+        &[
+            ("WATCHME_LISTEN", "here"),
+            ("WATCHME_CATALOGUE_PAGES", "501"),
+            ("WATCHME_MOVIE_TTL", "five"),
+            ("WATCHME_ENTITLEMENT_MODE", "some"),
+            ("WATCHME_ADMIN_EMAIL", "root"),
+            ("JWT_SECRET", "short"),
+        ],
+        None,
+    );
+    for part in [
+        "WATCHME_LISTEN (from the environment) must be an address and a port",
+        "WATCHME_CATALOGUE_PAGES (from the environment) must be a whole number from 1 to 500",
+        "WATCHME_MOVIE_TTL (from the environment) must be a time",
+        "WATCHME_ENTITLEMENT_MODE (from the environment) must be `any` or `all`",
+        "WATCHME_ADMIN_EMAIL (from the environment) must be an e-mail address",
+        "JWT_SECRET (from the environment) must have at least 32 bytes",
+    ] {
+        assert!(message.contains(part), "{part:?} is not in {message}");
+    }
+    assert!(!message.contains("short"));
+}
+
+#[test]
+fn the_file_may_only_hold_settings() {
+    let message = refused(&[], Some("listne = \"0.0.0.0:1\"\n[tmdb]\nkey = 1\n"));
+    assert!(message.contains("`listne` in the file is not a setting"), "{message}");
+    assert!(message.contains("`tmdb` must be a text"), "{message}");
+    assert!(refused(&[], Some("listen = ")).contains("is not valid TOML"));
+    assert!(refused(&[("WATCHME_CONFIG", "other.toml")], None).contains("other.toml"));
+}
+
+#[test]
+fn what_this_build_does_not_have_is_refused_plainly() {
+    for (variable, value, what) in [
+        ("DATABASE_URL", "mysql://root@localhost/watchme", "MySQL"),
+        ("MONGODB_URL", "mongodb://localhost/watchme", "MongoDB"),
+        ("NATS_URL", "nats://localhost:4222", "NATS"),
+    ] {
+        let message = refused(&[(variable, value)], None);
+        assert!(message.contains(what) && message.contains("later release"), "{message}");
+    }
+    assert!(refused(&[("DATABASE_URL", "postgres://x/y")], None).contains("sqlite://"));
+    let file = load(&[("DATABASE_URL", "sqlite:///var/lib/watchme.db")], None).unwrap();
+    assert_eq!(file.database, Database::Sqlite("/var/lib/watchme.db".into()));
+}
+
+#[test]
+fn secrets_are_never_printed() {
+    let canary = "canary-canary-canary-canary-canary";
+    let config = load(
+        &[
+            ("JWT_SECRET", canary),
+            ("JWT_SECRET_PREVIOUS", canary),
+            ("TMDB_API_KEY", canary),
+            ("WATCHME_ADMIN_PASSWORD", canary),
+            ("TMDB_PROXY", "http://user:canary@localhost:1"),
+            ("WATCHME_LOG_FORMAT", "json"),
+        ],
+        None,
+    )
+    .unwrap();
+    assert_eq!(config.log_format, Some(LogFormat::Json));
+    assert_eq!(config.jwt_secret.as_ref().unwrap().expose(), canary);
+    for text in [config.print(), format!("{config:?}")] {
+        assert!(!text.contains("canary"), "{text}");
+        assert!(text.contains("***"));
+    }
+}

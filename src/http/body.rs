@@ -1,0 +1,245 @@
+//! The body of a request: read by the extractor, judged by the handler when its turn comes.
+
+use std::{pin::Pin, time::Duration};
+
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest,
+    dev::Payload,
+    http::header,
+    web::{Bytes, BytesMut},
+};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, error::Category};
+use watchme_actors::domain::Invalid;
+
+use super::{ErrorCode, FieldError, Problem};
+
+const MAX_BYTES: usize = 64 * 1024;
+/// A body that is too large is read on and thrown away up to this, so that the client gets to
+/// read the answer.
+const MAX_DRAINED: usize = 16 * 1024 * 1024;
+/// For the whole body to arrive: the server has no timer of its own for it.
+const ARRIVAL: Duration = Duration::from_secs(9);
+
+/// A body of at most 64 KiB. Extracting it never fails: what is wrong is remembered.
+pub(crate) struct RawBody {
+    content: Result<Bytes, ErrorCode>,
+    is_json: bool,
+}
+
+impl FromRequest for RawBody {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_json = req.content_type().eq_ignore_ascii_case("application/json");
+        let announced = req
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let mut payload = payload.take();
+        Box::pin(async move {
+            if announced.is_some_and(|length| length > MAX_DRAINED) {
+                return Ok(Self { content: Err(ErrorCode::BodyTooLarge), is_json });
+            }
+            let content = tokio::time::timeout(ARRIVAL, read(&mut payload)).await;
+            Ok(Self { content: content.unwrap_or(Err(ErrorCode::RequestTimeout)), is_json })
+        })
+    }
+}
+
+async fn read(payload: &mut Payload) -> Result<Bytes, ErrorCode> {
+    let mut content = BytesMut::new();
+    let mut seen = 0_usize;
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| ErrorCode::MalformedRequest)?;
+        seen = seen.saturating_add(chunk.len());
+        if seen > MAX_DRAINED {
+            break;
+        }
+        if seen <= MAX_BYTES {
+            content.extend_from_slice(&chunk);
+        }
+    }
+    if seen > MAX_BYTES { Err(ErrorCode::BodyTooLarge) } else { Ok(content.freeze()) }
+}
+
+impl RawBody {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// 415, 413 and 408; 400 for what is not JSON; 422 for what is not of this shape.
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let content = self.content()?;
+        // The whole text first: a syntax error behind a wrong value is a syntax error.
+        self.json(content)?;
+        let mut deserializer = serde_json::Deserializer::from_slice(content);
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            match error.inner().classify() {
+                Category::Data => {
+                    let error = explain(&path, &error.inner().to_string());
+                    Problem::invalid(ErrorCode::ValidationFailed, vec![error])
+                }
+                _ => Problem::of(ErrorCode::MalformedJson),
+            }
+        })
+    }
+
+    /// The body as JSON, or the default where there is none.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub(crate) fn parse_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, Problem> {
+        match &self.content {
+            Ok(content) if content.is_empty() => Ok(T::default()),
+            _ => self.parse(),
+        }
+    }
+
+    /// The same text for bodies that mean the same: without blanks, keys in order.
+    pub(crate) fn canonical(&self) -> Result<String, Problem> {
+        match &self.content {
+            Ok(content) if content.is_empty() => Ok(String::new()),
+            _ => Ok(self.json(self.content()?)?.to_string()),
+        }
+    }
+
+    fn content(&self) -> Result<&[u8], Problem> {
+        // Without a body the type does not matter: what is missing is the body.
+        let empty = matches!(&self.content, Ok(content) if content.is_empty());
+        if !self.is_json && !empty {
+            return Err(Problem::of(ErrorCode::UnsupportedMediaType));
+        }
+        self.content.as_deref().map_err(|code| Problem::of(*code))
+    }
+
+    fn json(&self, content: &[u8]) -> Result<Value, Problem> {
+        serde_json::from_slice(content).map_err(|error| {
+            let place = format!("at line {} column {}", error.line(), error.column());
+            Problem::new(ErrorCode::MalformedJson, format!("the body is not valid JSON {place}"))
+        })
+    }
+}
+
+/// What serde says about a value, without echoing the value.
+pub(crate) fn explain(path: &str, message: &str) -> FieldError {
+    let quoted = message.split('`').nth(1).unwrap_or_default();
+    let (field, reason) = if message.starts_with("unknown field") {
+        (quoted.to_owned(), Invalid::new("unknown_field", "is not a known field"))
+    } else if message.starts_with("missing field") {
+        (quoted.to_owned(), Invalid::new("required", "is required"))
+    } else if message.starts_with("duplicate field") {
+        (quoted.to_owned(), Invalid::new("duplicate", "must be given once"))
+    } else {
+        let expected = message.split_once(", expected ").map(|(_, rest)| {
+            let rest = rest.split(" at line ").next().unwrap_or(rest);
+            if rest.starts_with("struct ") { "an object" } else { rest }
+        });
+        let reason =
+            expected.map_or_else(|| "is not valid".to_owned(), |what| format!("must be {what}"));
+        return FieldError::new(path, Invalid::new("invalid_type", reason));
+    };
+    let parent = path.strip_suffix(field.as_str()).unwrap_or(path).trim_matches('.');
+    let field: String = field.chars().take(100).collect();
+    let full = if parent.is_empty() { field } else { format!("{parent}.{field}") };
+    FieldError::new(&full, reason)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use actix_web::{FromRequest, test::TestRequest};
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    struct Sample {
+        name: String,
+        genre_ids: Vec<i64>,
+    }
+
+    async fn body(content_type: &'static str, bytes: impl Into<Bytes>) -> RawBody {
+        let request = TestRequest::post().insert_header(("Content-Type", content_type));
+        let (request, mut payload) = request.set_payload(bytes).to_http_parts();
+        RawBody::from_request(&request, &mut payload).await.unwrap()
+    }
+
+    async fn refused(bytes: impl Into<Bytes>) -> Problem {
+        body("application/json", bytes).await.parse::<Sample>().unwrap_err()
+    }
+
+    fn first_field(problem: &Problem) -> (String, String) {
+        let error = problem.errors().first().unwrap();
+        (error.field.clone(), error.code.to_string())
+    }
+
+    #[actix_web::test]
+    async fn a_body_parses_with_any_spelling_of_its_type() {
+        let text = r#"{"name": "a", "genreIds": [1]}"#;
+        for content_type in ["application/json", "Application/JSON; charset=utf-8"] {
+            let parsed: Sample = body(content_type, text).await.parse().unwrap();
+            assert_eq!(parsed, Sample { name: "a".into(), genre_ids: vec![1] });
+        }
+    }
+
+    #[actix_web::test]
+    async fn the_type_comes_before_the_size_and_the_size_before_the_syntax() {
+        let large = vec![b'x'; MAX_BYTES + 1];
+        let of = |body: RawBody| body.parse::<Sample>().unwrap_err().code();
+        assert_eq!(of(body("text/plain", large.clone()).await), ErrorCode::UnsupportedMediaType);
+        assert_eq!(of(body("application/json", large).await), ErrorCode::BodyTooLarge);
+        assert_eq!(of(body("application/json", "{").await), ErrorCode::MalformedJson);
+        assert_eq!(of(body("application/json", "").await), ErrorCode::MalformedJson);
+        assert_eq!(of(body("application/json", "{} x").await), ErrorCode::MalformedJson);
+        let deep = "[".repeat(10_000);
+        assert_eq!(of(body("application/json", deep).await), ErrorCode::MalformedJson);
+        assert_eq!(
+            of(body("application/json", r#"{"name":"\ud800"}"#).await),
+            ErrorCode::MalformedJson
+        );
+    }
+
+    #[actix_web::test]
+    async fn a_syntax_error_behind_a_wrong_value_is_a_syntax_error() {
+        assert_eq!(refused(r#"{"name": 1, "#).await.code(), ErrorCode::MalformedJson);
+    }
+
+    #[actix_web::test]
+    async fn a_wrong_shape_names_the_field() {
+        for (text, field, code) in [
+            (r#"{"name": 1, "genreIds": []}"#, "name", "invalid_type"),
+            (r#"{"name": "a", "genreIds": [1, "2"]}"#, "genreIds[1]", "invalid_type"),
+            (r#"{"name": "a"}"#, "genreIds", "required"),
+            (r#"{"name": "a", "genreIds": [], "x": 1}"#, "x", "unknown_field"),
+            (r#"{"name": "a", "name": "b", "genreIds": []}"#, "name", "duplicate"),
+        ] {
+            let problem = refused(text).await;
+            assert_eq!(problem.code(), ErrorCode::ValidationFailed, "{text}");
+            assert_eq!(first_field(&problem), (field.to_owned(), code.to_owned()), "{text}");
+        }
+        assert_eq!(refused("[]").await.code(), ErrorCode::ValidationFailed);
+    }
+
+    #[actix_web::test]
+    async fn the_value_is_not_echoed() {
+        let problem = refused(r#"{"name": "a", "genreIds": ["canary"]}"#).await;
+        assert!(!format!("{problem:?}").contains("canary"), "{problem:?}");
+    }
+
+    #[actix_web::test]
+    async fn bodies_that_mean_the_same_have_one_canonical_text() {
+        let first = body("application/json", r#"{"a":1, "b": [2]}"#).await.canonical().unwrap();
+        let second = body("application/json", r#"{ "b":[2],"a":1}"#).await.canonical().unwrap();
+        assert_eq!(first, second);
+    }
+
+    #[actix_web::test]
+    async fn a_body_may_be_left_out_where_it_has_a_default() {
+        let parsed: Sample = body("text/plain", "").await.parse_or_default().unwrap();
+        assert_eq!(parsed, Sample::default());
+    }
+}

@@ -1,0 +1,139 @@
+//! Who may use a route. It runs before anything of the request is read, so that 401, 403 and 404
+//! come before whatever is wrong with query and body.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::{
+    Error, FromRequest, HttpMessage, HttpRequest, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::header,
+    middleware::Next,
+    web,
+};
+use futures_util::FutureExt;
+use std::future::{Ready, ready};
+use watchme_actors::domain::{Role, UserId};
+
+use super::{AppState, ErrorCode, Problem, layers::RoutePattern, routes::Row};
+use crate::{auth::TokenError, config::PackageCreators};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anybody.
+    Public,
+    /// Anybody who is signed in.
+    User,
+    /// Admins.
+    Admin,
+    /// The user of the path's `{id}` and admins; for others there is no such user.
+    SelfOrAdmin,
+    /// The user of the path's `{id}` alone; for other users there is no such user.
+    Owner,
+    /// Whoever may create packages: admins, or everybody where the operator says so.
+    PackageCreator,
+}
+
+/// Who sent the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) id: UserId,
+    pub(crate) role: Role,
+}
+
+impl Caller {
+    pub(crate) fn is_admin(self) -> bool {
+        self.role == Role::Admin
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = req.extensions().get::<Self>().copied();
+        ready(caller.ok_or_else(|| Problem::of(ErrorCode::Unauthenticated)))
+    }
+}
+
+/// The layer round every handler of the table: notes the route, lets in who may, and turns a
+/// panic into a 500.
+pub(crate) async fn enter<B: MessageBody + 'static>(
+    row: &'static Row,
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    req.extensions_mut().insert(RoutePattern(row.path));
+    if row.access != Access::Public {
+        match admit(row.access, req.request()).await {
+            Ok(caller) => {
+                req.extensions_mut().insert(caller);
+            }
+            Err(problem) => return Ok(req.into_response(HttpResponse::from_error(problem))),
+        }
+    }
+    let request = req.request().clone();
+    // A handler holds nothing that a panic could leave half done: stores roll back.
+    match AssertUnwindSafe(next.call(req)).catch_unwind().await {
+        Ok(outcome) => outcome.map(ServiceResponse::map_into_boxed_body),
+        Err(_) => {
+            let problem = Problem::of(ErrorCode::Internal);
+            Ok(ServiceResponse::new(request, HttpResponse::from_error(problem)))
+        }
+    }
+}
+
+async fn admit(access: Access, req: &HttpRequest) -> Result<Caller, Problem> {
+    let state =
+        req.app_data::<web::Data<AppState>>().ok_or_else(|| Problem::of(ErrorCode::Internal))?;
+    let claims = state.tokens.verify(bearer(req)?).map_err(|error| match error {
+        TokenError::Invalid => Problem::of(ErrorCode::InvalidToken),
+        TokenError::Expired => Problem::of(ErrorCode::TokenExpired),
+    })?;
+    let role = state
+        .gate
+        .role(claims.sub)
+        .await?
+        .ok_or_else(|| Problem::of(ErrorCode::AccountInactive))?;
+    let caller = Caller { id: claims.sub, role };
+    match access {
+        Access::Public | Access::User => Ok(caller),
+        Access::Admin => admin(caller),
+        Access::PackageCreator => match state.settings.package_creators {
+            PackageCreators::Admin => admin(caller),
+            PackageCreators::Users => Ok(caller),
+        },
+        Access::SelfOrAdmin if caller.is_admin() || path_user(req) == Some(caller.id) => Ok(caller),
+        Access::Owner if path_user(req) == Some(caller.id) => Ok(caller),
+        Access::Owner if caller.is_admin() => match path_user(req) {
+            Some(other) if state.ports.accounts.user(other).await?.is_some() => {
+                Err(Problem::of(ErrorCode::NotOwner))
+            }
+            _ => Err(Problem::of(ErrorCode::UserNotFound)),
+        },
+        Access::SelfOrAdmin | Access::Owner => Err(Problem::of(ErrorCode::UserNotFound)),
+    }
+}
+
+fn admin(caller: Caller) -> Result<Caller, Problem> {
+    if caller.is_admin() { Ok(caller) } else { Err(Problem::of(ErrorCode::AdminOnly)) }
+}
+
+fn path_user(req: &HttpRequest) -> Option<UserId> {
+    req.match_info().get("id")?.parse().ok()
+}
+
+/// The token of `Authorization: Bearer …`; the word is compared without regard to case.
+fn bearer(req: &HttpRequest) -> Result<&str, Problem> {
+    let none = || Problem::of(ErrorCode::Unauthenticated);
+    let mut sent = req.headers().get_all(header::AUTHORIZATION);
+    let value = sent.next().ok_or_else(none)?;
+    // Two tokens: a proxy may have looked at the other one.
+    if sent.next().is_some() {
+        return Err(Problem::of(ErrorCode::InvalidToken));
+    }
+    let (scheme, token) = value.to_str().ok().and_then(|v| v.split_once(' ')).ok_or_else(none)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(none()) }
+}

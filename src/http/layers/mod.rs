@@ -1,0 +1,101 @@
+//! What every request passes, whatever its route.
+
+mod request_id;
+mod span;
+
+use std::time::Instant;
+
+use actix_web::{
+    Error, HttpMessage, HttpResponse,
+    body::{EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{self, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web,
+};
+
+use super::{AppState, ErrorCode, Problem};
+
+pub(crate) use request_id::RequestId;
+pub(crate) use span::RequestSpan;
+
+/// The header that names a request, in both directions.
+pub(crate) const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The pattern of the route that a request has met. Its guard notes it.
+#[derive(Clone, Copy)]
+pub(crate) struct RoutePattern(pub(crate) &'static str);
+
+/// Gives the request its id, measures it, and has the last word on errors: whatever leaves here
+/// with a 4xx or 5xx is problem+json and names the request.
+pub(crate) async fn outermost<B: MessageBody + 'static>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let started = Instant::now();
+    let id = RequestId::of(&req);
+    req.extensions_mut().insert(id.clone());
+    let state = req.app_data::<web::Data<AppState>>().cloned();
+    let method = method_label(req.method());
+    let response = match next.call(req).await {
+        Ok(response) => response,
+        // Only a layer fails like this, not a handler: there is no request to answer to any more.
+        Err(error) => {
+            let problem = error.as_error::<Problem>().cloned().unwrap_or_else(|| {
+                Problem::of_framework(error.as_response_error().status_code(), None)
+            });
+            return Err(problem.for_request(id.as_str()).into());
+        }
+    };
+    if let Some(state) = state {
+        let route = response.request().extensions().get::<RoutePattern>().map(|route| route.0);
+        state.red.observe(method, route, response.status(), started.elapsed());
+    }
+    Ok(finished(response, &id))
+}
+
+fn finished<B: MessageBody>(
+    response: ServiceResponse<B>,
+    id: &RequestId,
+) -> ServiceResponse<EitherBody<B>> {
+    let status = response.status();
+    let mut response = if status.is_client_error() || status.is_server_error() {
+        let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
+        let problem = problem.cloned().unwrap_or_else(|| {
+            let allow = response.headers().get(header::ALLOW);
+            Problem::of_framework(status, allow.and_then(|v| v.to_str().ok()).map(str::to_owned))
+        });
+        let answer = problem.for_request(id.as_str()).response();
+        response.into_response(answer).map_into_right_body()
+    } else {
+        response.map_into_left_body()
+    };
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(REQUEST_ID_HEADER, value);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The methods that exist; whatever else a client makes up counts as one.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+/// The answer where there is no route.
+pub(crate) async fn not_found() -> HttpResponse {
+    HttpResponse::from_error(Problem::of(ErrorCode::NotFound))
+}

@@ -1,0 +1,233 @@
+//! `/metrics`: what Prometheus reads. Requests are counted as they happen (`red`); everything
+//! else is asked of its owner at each reading.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web::Data};
+use prometheus::{
+    Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder, core::Collector,
+    proto::MetricFamily,
+};
+use watchme_actors::{Handles, domain::Timestamp, tmdb_client::CircuitState};
+
+use super::{AppState, ErrorCode, Problem};
+
+/// The backlog is counted in SQL: without an answer in time it is left out.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Read the metrics
+#[utoipa::path(get, path = "/metrics", tag = "operation",
+    responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")))]
+pub(crate) async fn metrics(state: Data<AppState>) -> Result<HttpResponse, Problem> {
+    let mut families = state.red.registry().gather();
+    families.extend(read(&state).await.map_err(faulty)?);
+    families.sort_by(|a, b| a.name().cmp(b.name()));
+    let encoder = TextEncoder::new();
+    let mut text = Vec::new();
+    encoder.encode(&families, &mut text).map_err(faulty)?;
+    Ok(HttpResponse::Ok().content_type(encoder.format_type()).body(text))
+}
+
+fn faulty(error: prometheus::Error) -> Problem {
+    tracing::error!(%error, "metrics could not be made");
+    Problem::of(ErrorCode::Internal)
+}
+
+async fn read(state: &AppState) -> Result<Vec<MetricFamily>, prometheus::Error> {
+    let reading = Reading(Registry::new());
+    let handles = &state.handles;
+    reading.gauge(
+        "watchme_build_info",
+        "1, labelled with the version.",
+        "version",
+        &[(env!("CARGO_PKG_VERSION"), 1.0)],
+    )?;
+    actors(&reading, handles)?;
+    tmdb(&reading, handles)?;
+    syncs(&reading, handles)?;
+    let backlog = tokio::time::timeout(PATIENCE, handles.relay.backlog()).await;
+    if let Ok(Ok(backlog)) = backlog {
+        let age = backlog
+            .oldest
+            .map_or(0.0, |oldest| state.ports.clock.now().since(oldest).as_secs_f64());
+        let events = backlog.events as f64;
+        reading.one("watchme_outbox_events", "Events that wait to be published.", events)?;
+        reading.one("watchme_outbox_oldest_age_seconds", "Age of the oldest of them.", age)?;
+    }
+    let relay = handles.relay.status();
+    reading.count(
+        "watchme_outbox_relayed_total",
+        "Events handed to the bus, by outcome.",
+        "outcome",
+        &[("published", relay.published), ("failed", relay.failures)],
+    )?;
+    let report = handles.reports.status();
+    reading.count(
+        "watchme_projection_events_total",
+        "Watch events offered to the projections, by outcome.",
+        "outcome",
+        &[
+            ("applied", report.applied),
+            ("duplicate", report.duplicates),
+            ("gap", report.gaps),
+            ("poisoned", report.poisoned),
+        ],
+    )?;
+    reading.count(
+        "watchme_projection_rebuilds_total",
+        "Projections rebuilt from marks.",
+        "",
+        &[("", report.rebuilt)],
+    )?;
+    reading.one(
+        "watchme_projection_lag_seconds",
+        "Commit to projection of the last event.",
+        report.lag.as_secs_f64(),
+    )?;
+    Ok(reading.0.gather())
+}
+
+fn actors(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> {
+    let actors = handles.actors();
+    let gauge = |value: fn(&watchme_actors::supervision::ActorHealth) -> f64| {
+        actors.iter().map(|actor| (actor.name, value(actor))).collect::<Vec<_>>()
+    };
+    let count = |value: fn(&watchme_actors::supervision::ActorHealth) -> u64| {
+        actors.iter().map(|actor| (actor.name, value(actor))).collect::<Vec<_>>()
+    };
+    reading.gauge(
+        "watchme_actor_alive",
+        "Whether an actor takes messages.",
+        "actor",
+        &gauge(|actor| if actor.alive { 1.0 } else { 0.0 }),
+    )?;
+    reading.gauge(
+        "watchme_actor_mailbox_messages",
+        "Requests under way to an actor.",
+        "actor",
+        &gauge(|actor| actor.mailbox as f64),
+    )?;
+    reading.count(
+        "watchme_actor_restarts_total",
+        "Restarts after a caught panic.",
+        "actor",
+        &count(|actor| actor.restarts),
+    )?;
+    reading.count(
+        "watchme_actor_rebuilds_total",
+        "Rebuilds from the factory.",
+        "actor",
+        &count(|actor| actor.rebuilds),
+    )
+}
+
+fn tmdb(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> {
+    let status = handles.tmdb.status();
+    let is = |state: CircuitState| if status.circuit == state { 1.0 } else { 0.0 };
+    reading.gauge(
+        "watchme_tmdb_circuit_state",
+        "1 for the state that the circuit breaker is in.",
+        "state",
+        &[
+            ("closed", is(CircuitState::Closed)),
+            ("half_open", is(CircuitState::HalfOpen)),
+            ("open", is(CircuitState::Open)),
+        ],
+    )?;
+    for (name, help, value) in [
+        ("watchme_tmdb_requests_total", "Requests sent to TMDb.", status.requests),
+        ("watchme_tmdb_failures_total", "Requests that TMDb failed.", status.failures),
+        (
+            "watchme_tmdb_rate_limited_total",
+            "Answers that asked for patience.",
+            status.rate_limited,
+        ),
+        ("watchme_tmdb_malformed_total", "Answers that could not be read.", status.malformed),
+        ("watchme_tmdb_retries_total", "Requests sent again.", status.retries),
+        ("watchme_tmdb_coalesced_total", "Questions that shared an answer.", status.coalesced),
+    ] {
+        reading.count(name, help, "", &[("", value)])?;
+    }
+    Ok(())
+}
+
+fn syncs(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> {
+    let seconds = |at: Option<Timestamp>| at.map_or(0.0, |at| at.as_millis() as f64 / 1000.0);
+    let (genres, catalogue) = (handles.genres.status(), handles.catalogue_sync.progress());
+    reading.gauge(
+        "watchme_sync_last_success_timestamp_seconds",
+        "When a synchronisation last came to its end; 0 before the first.",
+        "sync",
+        &[
+            ("genres", seconds(genres.record.last_success)),
+            ("catalogue", seconds(catalogue.record.last_success)),
+        ],
+    )?;
+    reading.count(
+        "watchme_genre_sync_failures_total",
+        "Synchronisations of genres that failed.",
+        "",
+        &[("", genres.failures)],
+    )?;
+    reading.gauge(
+        "watchme_catalogue_pages",
+        "Pages of the catalogue's synchronisation.",
+        "progress",
+        &[("done", f64::from(catalogue.pages_done)), ("total", f64::from(catalogue.pages_total))],
+    )?;
+    reading.count(
+        "watchme_catalogue_rejected_rows_total",
+        "Rows of TMDb's lists that could not be read.",
+        "",
+        &[("", catalogue.rejected)],
+    )
+}
+
+/// One reading of values that their owners keep.
+struct Reading(Registry);
+
+impl Reading {
+    /// A gauge with one label.
+    fn gauge(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: &[(&str, f64)],
+    ) -> Result<(), prometheus::Error> {
+        let gauges = GaugeVec::new(Opts::new(name, help), labels(&label))?;
+        for (value, number) in values {
+            gauges.with_label_values(labels(value)).set(*number);
+        }
+        self.add(gauges)
+    }
+
+    /// A gauge without a label.
+    fn one(&self, name: &str, help: &str, value: f64) -> Result<(), prometheus::Error> {
+        self.gauge(name, help, "", &[("", value)])
+    }
+
+    /// A counter with one label, or with none where that is empty.
+    fn count(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: &[(&str, u64)],
+    ) -> Result<(), prometheus::Error> {
+        let counters = IntCounterVec::new(Opts::new(name, help), labels(&label))?;
+        for (value, number) in values {
+            counters.with_label_values(labels(value)).inc_by(*number);
+        }
+        self.add(counters)
+    }
+
+    fn add(&self, collector: impl Collector + 'static) -> Result<(), prometheus::Error> {
+        self.0.register(Box::new(collector))
+    }
+}
+
+/// One label, or none.
+fn labels<'a>(label: &'a &'a str) -> &'a [&'a str] {
+    if label.is_empty() { &[] } else { std::slice::from_ref(label) }
+}

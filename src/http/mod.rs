@@ -1,0 +1,45 @@
+//! The HTTP interface: JSON under `/api/v1`, its documentation, probes and metrics.
+//!
+//! A request passes, from the outside in: request id, metrics and the last word on errors
+//! (`layers`), the span, compression, the guard of its route (`guard`), then its handler, which
+//! lives in the file named after the first segment of its path.
+
+mod body;
+mod check;
+mod conditional;
+mod guard;
+mod idempotency;
+mod layers;
+mod openapi;
+mod page_cache;
+mod pages;
+mod problem;
+mod query;
+mod red;
+mod respond;
+mod routes;
+mod server;
+mod shapes;
+mod state;
+mod times;
+
+mod admin;
+mod auth;
+mod docs;
+mod entitlements;
+mod genres;
+mod health;
+mod metrics;
+mod movies;
+mod movies_query;
+mod packages;
+mod reports;
+mod subscriptions;
+mod users;
+mod watched;
+mod watched_plays;
+
+pub use openapi::document;
+pub use problem::{ErrorCode, FieldError, Problem};
+pub use server::{ServerSettings, server};
+pub use state::{AppState, Auth, Ports, Readiness, Settings};

@@ -1,0 +1,156 @@
+//! The one route table: method, path, handler, who may, and the errors of the handler's own.
+//!
+//! Everything else follows from it: registration, guards, 405 with `Allow`, and the paths, access
+//! and error codes of the OpenAPI document. Of two paths that match, the first in the table wins.
+
+use actix_web::{
+    HttpResponse, Route,
+    guard::{Any, Get, Head, Method as MethodGuard},
+    http::Method,
+    middleware::from_fn,
+    web::{self, ServiceConfig},
+};
+use utoipa::OpenApi;
+
+use super::{
+    ErrorCode, Problem, admin, auth, docs, entitlements, genres,
+    guard::{self, Access},
+    health, metrics, movies,
+    openapi::Complete,
+    packages, reports, subscriptions, users, watched, watched_plays,
+};
+
+/// One line of the table.
+pub(crate) struct Row {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    /// Module and function of the handler: its operation's id.
+    pub(crate) name: &'static str,
+    pub(crate) access: Access,
+    /// What the handler may answer besides what access, body and query bring.
+    pub(crate) errors: &'static [ErrorCode],
+    handler: fn() -> Route,
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal => $module:ident :: $handler:ident, $access:ident
+       $(, [$($code:ident),* $(,)?])?;)*) => {
+        /// Every route, in order of matching.
+        pub(crate) static TABLE: &[Row] = &[$(Row {
+            method: Method::$method,
+            path: $path,
+            name: concat!(stringify!($module), "_", stringify!($handler)),
+            access: Access::$access,
+            errors: &[$($(ErrorCode::$code),*)?],
+            handler: || web::route().to($module::$handler),
+        }),*];
+
+        /// What the handlers say of themselves; `openapi` completes it out of the table.
+        #[derive(OpenApi)]
+        #[openapi(paths($($module::$handler),*), modifiers(&Complete))]
+        pub(crate) struct ApiDoc;
+    };
+}
+
+routes! {
+    POST "/api/v1/auth/register" => auth::register, Public, [EmailTaken, Overloaded];
+    POST "/api/v1/auth/login" => auth::login, Public, [InvalidCredentials, AccountDisabled, Overloaded];
+
+    GET "/api/v1/users/me" => users::me, User;
+    GET "/api/v1/users" => users::list, Admin;
+    GET "/api/v1/users/{id}" => users::read, SelfOrAdmin;
+    PUT "/api/v1/users/{id}" => users::replace, Owner, [EmailTaken];
+    DELETE "/api/v1/users/{id}" => users::delete, SelfOrAdmin, [LastAdmin];
+    PATCH "/api/v1/admin/users/{id}" => admin::change_user, Admin, [UserNotFound, LastAdmin];
+
+    GET "/api/v1/genres" => genres::list, User, [GenresNotReady];
+    GET "/api/v1/genres/sync" => genres::sync_status, Admin;
+    POST "/api/v1/genres/sync" => genres::sync_now, Admin, [SyncRunning, MetadataUnavailable, Overloaded];
+
+    GET "/api/v1/packages" => packages::list, User, [AdminOnly];
+    POST "/api/v1/packages" => packages::create, PackageCreator, [PackageNameTaken, GenresNotReady];
+    GET "/api/v1/packages/{id}" => packages::read, User, [PackageNotFound];
+    GET "/api/v1/packages/{id}/versions" => packages::versions, User, [PackageNotFound];
+    PUT "/api/v1/packages/{id}" => packages::edit, PackageCreator, [NotOwner, PackageNotFound, PackageNameTaken, PackageArchived, VersionMismatch, GenresNotReady];
+    DELETE "/api/v1/packages/{id}" => packages::archive, Admin, [PackageNotFound];
+
+    GET "/api/v1/subscriptions" => subscriptions::list, User;
+    POST "/api/v1/subscriptions" => subscriptions::create, User, [SelfServiceOff, PackageNotFound, PackageArchived, AlreadySubscribed];
+    DELETE "/api/v1/subscriptions/{id}" => subscriptions::cancel, User, [SubscriptionNotFound];
+    GET "/api/v1/users/{id}/subscriptions" => subscriptions::list_of_user, Admin, [UserNotFound];
+    POST "/api/v1/users/{id}/subscriptions" => subscriptions::create_for_user, Admin, [UserNotFound, PackageNotFound, PackageArchived, AlreadySubscribed];
+    GET "/api/v1/entitlements" => entitlements::read, User, [Overloaded];
+
+    GET "/api/v1/movies" => movies::list, User, [Overloaded];
+    GET "/api/v1/movies/popular" => movies::popular, User, [Overloaded];
+    GET "/api/v1/movies/search" => movies::search, User, [Overloaded];
+    GET "/api/v1/movies/{id}" => movies::details, User, [MovieNotFound, MovieNotEntitled, MetadataUnavailable, Overloaded];
+    DELETE "/api/v1/admin/cache/movies" => admin::forget_movies, Admin;
+    DELETE "/api/v1/admin/cache/movies/{id}" => admin::forget_movie, Admin, [MovieNotFound];
+
+    GET "/api/v1/watched" => watched::list, User;
+    GET "/api/v1/watched/{movieId}" => watched::read, User, [MovieNotFound, NotWatched];
+    PUT "/api/v1/watched/{movieId}" => watched::mark, User, [MovieNotFound, MovieNotEntitled, MetadataUnavailable, Overloaded];
+    DELETE "/api/v1/watched/{movieId}" => watched::unmark, User, [MovieNotFound];
+    POST "/api/v1/watched/{movieId}/plays" => watched_plays::add, User, [MovieNotFound, NotWatched, TooManyPlays];
+    DELETE "/api/v1/watched/{movieId}/plays/{playId}" => watched_plays::delete, User, [MovieNotFound, NotWatched, PlayNotFound];
+
+    GET "/api/v1/reports/me" => reports::mine, User, [Overloaded];
+    GET "/api/v1/reports" => reports::list, Admin, [Overloaded];
+    GET "/api/v1/reports/users/{id}" => reports::of_user, Admin, [UserNotFound, Overloaded];
+
+    GET "/livez" => health::livez, Public;
+    GET "/readyz" => health::readyz, Public;
+    GET "/health" => health::health, Public;
+    GET "/metrics" => metrics::metrics, Public;
+    GET "/api/openapi.json" => docs::openapi_json, Public;
+}
+
+/// Registers the table: rows of one path share a resource.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    let mut seen: Vec<&str> = Vec::new();
+    for first in TABLE {
+        if seen.contains(&first.path) {
+            continue;
+        }
+        seen.push(first.path);
+        let rows = || TABLE.iter().filter(|row| row.path == first.path);
+        let mut resource = web::resource(first.path);
+        for row in rows() {
+            resource = resource.route(route(row));
+        }
+        let allow = allowed(rows().map(|row| &row.method));
+        config.service(resource.default_service(refuse_method(allow)));
+    }
+}
+
+fn route(row: &'static Row) -> Route {
+    let route = (row.handler)();
+    // Whatever can be read can be asked for its head; the server leaves the body out.
+    let route = if row.method == Method::GET {
+        route.guard(Any(Get()).or(Head()))
+    } else {
+        route.guard(MethodGuard(row.method.clone()))
+    };
+    route.wrap(from_fn(move |req, next| guard::enter(row, req, next)))
+}
+
+/// The value of `Allow` for an address that answers these methods.
+pub(crate) fn allowed<'a>(methods: impl Iterator<Item = &'a Method>) -> String {
+    let mut allow: Vec<&str> = Vec::new();
+    for method in methods {
+        allow.push(method.as_str());
+        if *method == Method::GET {
+            allow.push("HEAD");
+        }
+    }
+    allow.join(", ")
+}
+
+/// The answer to every method that an address does not have.
+pub(crate) fn refuse_method(allow: String) -> Route {
+    web::to(move || {
+        let problem = Problem::method_not_allowed(allow.clone());
+        async move { HttpResponse::from_error(problem) }
+    })
+}

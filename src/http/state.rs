@@ -1,0 +1,153 @@
+//! What handlers work with.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use url::Url;
+use watchme_actors::{
+    Handles,
+    domain::EntitlementMode,
+    ports::{
+        Accounts, Catalogue, Change, ChangeFeed, Clock, EventBus, Packages, Probe, Subscriptions,
+        WatchLog,
+    },
+};
+
+use super::{idempotency::Fingerprints, page_cache::PageCache, red::Red};
+use crate::{
+    auth::{AccountGate, Keys, Passwords, Tokens},
+    config::PackageCreators,
+};
+
+/// Everything outside that handlers work with.
+#[derive(Clone)]
+pub struct Ports {
+    /// Accounts.
+    pub accounts: Arc<dyn Accounts>,
+    /// Packages.
+    pub packages: Arc<dyn Packages>,
+    /// Subscriptions.
+    pub subscriptions: Arc<dyn Subscriptions>,
+    /// Marks and plays.
+    pub watch_log: Arc<dyn WatchLog>,
+    /// Stored movies; handlers only count them.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// Changes that every replica hears of.
+    pub changes: Arc<dyn ChangeFeed>,
+    /// The store of the truth.
+    pub sql: Arc<dyn Probe>,
+    /// The store of documents.
+    pub documents: Arc<dyn Probe>,
+    /// Watch events.
+    pub bus: Arc<dyn EventBus>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What signing in needs.
+#[derive(Clone)]
+pub struct Auth {
+    /// The secrets of access tokens.
+    pub keys: Keys,
+    /// For how long an access token counts.
+    pub access_token_ttl: Duration,
+    /// The hasher of passwords.
+    pub passwords: Passwords,
+}
+
+/// What the operator sets of the handlers.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How many of a movie's genres have to be permitted.
+    pub entitlement_mode: EntitlementMode,
+    /// Who may create packages.
+    pub package_creators: PackageCreators,
+    /// Whether users subscribe themselves.
+    pub self_service: bool,
+    /// What poster and backdrop paths are appended to, with their size.
+    pub image_base_url: Url,
+    /// For how long encoded pages are remembered.
+    pub page_ttl: Duration,
+}
+
+/// Whether traffic should come here.
+#[derive(Debug, Default)]
+pub struct Readiness(AtomicBool);
+
+impl Readiness {
+    /// From now on `/readyz` says that traffic should go elsewhere.
+    pub fn drain(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether the process is about to stop.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The state of every handler. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    pub(crate) ports: Ports,
+    pub(crate) handles: Handles,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) passwords: Passwords,
+    pub(crate) gate: Arc<AccountGate>,
+    pub(crate) fingerprints: Arc<Fingerprints>,
+    pub(crate) pages: Arc<PageCache>,
+    pub(crate) red: Arc<Red>,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) settings: Arc<Settings>,
+}
+
+impl AppState {
+    /// The state over its ports and the actors' handles.
+    ///
+    /// # Errors
+    /// When the metrics cannot be registered.
+    pub fn new(
+        ports: Ports,
+        handles: Handles,
+        auth: Auth,
+        settings: Settings,
+        readiness: Arc<Readiness>,
+    ) -> Result<Self, prometheus::Error> {
+        let clock = Arc::clone(&ports.clock);
+        Ok(Self {
+            gate: Arc::new(AccountGate::new(Arc::clone(&ports.accounts))),
+            tokens: Arc::new(Tokens::new(&auth.keys, auth.access_token_ttl, clock)),
+            passwords: auth.passwords,
+            fingerprints: Arc::new(Fingerprints::new(&auth.keys.current)),
+            pages: Arc::new(PageCache::new(settings.page_ttl)),
+            red: Arc::new(Red::new()?),
+            readiness,
+            settings: Arc::new(settings),
+            ports,
+            handles,
+        })
+    }
+
+    /// Forgets what changes make untrue, until the feed ends.
+    pub(crate) async fn follow_changes(self, mut changes: Receiver<Change>) {
+        loop {
+            match changes.recv().await {
+                Ok(Change::Account(_)) => self.gate.forget(),
+                Ok(Change::Genres | Change::Movie(_) | Change::AllMovies) => self.pages.forget(),
+                Ok(Change::Subscriptions(_) | Change::Package(_)) => {}
+                Err(RecvError::Lagged(_)) => {
+                    self.gate.forget();
+                    self.pages.forget();
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+}
