@@ -1,6 +1,7 @@
 //! The real binary as a process of its own, to be killed.
 
 use std::{
+    fs::File,
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
@@ -13,6 +14,20 @@ pub struct Process(Child);
 impl Process {
     /// Starts the binary embedded in a folder, at an address.
     pub fn start(folder: &Path, address: &str, settings: &[(&str, &str)]) -> Self {
+        Self::spawn(folder, address, settings, Stdio::inherit())
+    }
+
+    /// The same, with what it logs in a file.
+    pub fn start_logging(
+        folder: &Path,
+        address: &str,
+        settings: &[(&str, &str)],
+        log: &Path,
+    ) -> Self {
+        Self::spawn(folder, address, settings, File::create(log).unwrap().into())
+    }
+
+    fn spawn(folder: &Path, address: &str, settings: &[(&str, &str)], log: Stdio) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_watchme"))
             .env_clear()
             .env("WATCHME_DATA_DIR", folder)
@@ -21,7 +36,7 @@ impl Process {
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()
             .expect("the binary starts");
         Self(child)
