@@ -1,7 +1,12 @@
 //! WatchMe, the service: adapters, HTTP interface and composition of the core in `actors/`.
 
 pub mod adapters;
+pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod config;
+pub mod data_dir;
+pub mod first_start;
 pub mod http;
+pub mod shutdown;
 pub mod telemetry;

@@ -86,7 +86,7 @@ impl Movies {
             let movie = remembered.ok_or(MovieError::NotFound)?;
             return Ok(Found { movie, stale: false });
         }
-        let stored = self.catalogue.movie(id).await?;
+        let stored = self.stored(id).await?;
         if let Some(movie) = stored.as_ref().filter(|movie| self.is_fresh(movie)) {
             let movie = Arc::new(movie.clone());
             self.details.insert(id, Some(Arc::clone(&movie)));
@@ -108,7 +108,7 @@ impl Movies {
     pub async fn snapshot(&self, id: MovieId) -> Result<MovieSnapshot, MovieError> {
         let movie = match self.details.get(&id) {
             Some(remembered) => remembered.ok_or(MovieError::NotFound)?,
-            None => match self.catalogue.movie(id).await? {
+            None => match self.stored(id).await? {
                 Some(movie) => Arc::new(movie),
                 None => self.fetch(id).await?,
             },
@@ -185,6 +185,17 @@ impl Movies {
         }
     }
 
+    /// What is stored. A document that cannot be read counts as none: the source has it.
+    async fn stored(&self, id: MovieId) -> Result<Option<Movie>, StoreError> {
+        match self.catalogue.movie(id).await {
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(%error, "the movie is fetched again");
+                Ok(None)
+            }
+            outcome => outcome,
+        }
+    }
+
     fn is_fresh(&self, movie: &Movie) -> bool {
         let now = self.clock.now();
         movie.details.as_ref().is_some_and(|it| now.since(it.fetched_at) < DETAILS_FRESH)
@@ -196,7 +207,7 @@ impl Movies {
         let movie = match outcome {
             Ok(Ok(Some(movie))) => movie,
             Ok(Ok(None)) => {
-                if self.catalogue.movie(id).await?.is_some() {
+                if self.stored(id).await?.is_some() {
                     self.catalogue.remove(&[id]).await?;
                     self.changes.announce(Change::Movie(id)).await;
                 }

@@ -13,7 +13,7 @@ use crate::{
     movies::Movies,
     ports::{
         Catalogue, Change, ChangeFeed, Clock, EventBus, GenreStore, Lease, MetadataSource, Outbox,
-        Packages, Reports, Subscriptions, SyncLog, WatchLog,
+        Packages, ProcessLeases, Reports, Subscriptions, SyncLog, WatchLog,
     },
     relay::{RelayHandle, RelayPorts},
     report::{ReportHandle, ReportPorts},
@@ -90,6 +90,7 @@ pub struct Handles {
 
 /// Starts every actor on an arbiter.
 pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handles {
+    let leases = ProcessLeases::new(ports.lease);
     let tmdb = TmdbClientHandle::start(arbiter, ports.metadata, settings.tmdb_rate);
     let genres = GenreSyncHandle::start(
         arbiter,
@@ -97,7 +98,7 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
             tmdb: tmdb.clone(),
             store: ports.genres,
             sync_log: Arc::clone(&ports.sync_log),
-            lease: Arc::clone(&ports.lease),
+            leases: leases.clone(),
             changes: Arc::clone(&ports.changes),
             clock: Arc::clone(&ports.clock),
         },
@@ -110,7 +111,7 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
             genres: genres.clone(),
             catalogue: Arc::clone(&ports.catalogue),
             sync_log: Arc::clone(&ports.sync_log),
-            lease: Arc::clone(&ports.lease),
+            leases: leases.clone(),
             changes: Arc::clone(&ports.changes),
             clock: Arc::clone(&ports.clock),
         },
@@ -135,7 +136,7 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
             watch_log: ports.watch_log,
             bus: Arc::clone(&ports.bus),
             sync_log: ports.sync_log,
-            lease: Arc::clone(&ports.lease),
+            leases: leases.clone(),
             clock: Arc::clone(&ports.clock),
         },
     );
@@ -144,7 +145,7 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
         RelayPorts {
             outbox: ports.outbox,
             bus: ports.bus,
-            lease: ports.lease,
+            leases,
             clock: Arc::clone(&ports.clock),
         },
     );

@@ -106,8 +106,8 @@ pub(crate) async fn create(
     let Some(package) = check.parse::<PackageId>("packageId", &wanted.package_id) else {
         return Err(check.problem());
     };
-    let starts_at = state.ports.clock.now();
-    let new = NewSubscription { user: caller.id, package, starts_at, ends_at: None };
+    let now = state.ports.clock.now();
+    let new = NewSubscription { user: caller.id, package, starts_at: now, ends_at: None, now };
     subscribe(&state, new, key.as_ref()).await.map_err(|problem| match problem.code() {
         // One's own account went while the request ran.
         ErrorCode::UserNotFound => Problem::of(ErrorCode::AccountInactive),
@@ -151,9 +151,9 @@ pub(crate) async fn create_for_user(
     let wanted: SubscribeUser = body.parse()?;
     let mut check = Check::body();
     let package = check.parse::<PackageId>("packageId", &wanted.package_id);
-    let starts_at = check
-        .optional::<Timestamp>("startsAt", wanted.starts_at.as_deref())
-        .unwrap_or_else(|| state.ports.clock.now());
+    let now = state.ports.clock.now();
+    let starts_at =
+        check.optional::<Timestamp>("startsAt", wanted.starts_at.as_deref()).unwrap_or(now);
     let ends_at = check.optional::<Timestamp>("endsAt", wanted.ends_at.as_deref());
     if ends_at.is_some_and(|end| end <= starts_at) {
         check.refuse("endsAt", Invalid::new("too_early", "must be later than `startsAt`"));
@@ -164,7 +164,7 @@ pub(crate) async fn create_for_user(
             return Err(outcome.err().unwrap_or_else(|| Problem::of(ErrorCode::Internal)));
         }
     };
-    let new = NewSubscription { user, package, starts_at, ends_at };
+    let new = NewSubscription { user, package, starts_at, ends_at, now };
     subscribe(&state, new, key.as_ref()).await
 }
 

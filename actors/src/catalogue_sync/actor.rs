@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
-    ports::LeaseOwner,
     published::Published,
     supervision::{LifeLine, guarded, restart_after_panic},
 };
@@ -38,7 +37,7 @@ impl CatalogueSyncActor {
         backlog: Backlog,
         progress: Arc<Published<CatalogueProgress>>,
     ) -> Self {
-        let pass = Pass { ports, settings, owner: LeaseOwner::generate(), backlog, progress };
+        let pass = Pass { ports, settings, backlog, progress };
         let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
         Self { life, pass, backoff, timer: None }
     }

@@ -7,7 +7,7 @@ use actix::ArbiterHandle;
 use super::{actor::CatalogueSyncActor, messages::CatalogueProgress, pass::Backlog};
 use crate::{
     genre_sync::GenreSyncHandle,
-    ports::{Catalogue, ChangeFeed, Clock, Lease, SyncLog},
+    ports::{Catalogue, ChangeFeed, Clock, ProcessLeases, SyncLog},
     published::Published,
     supervision::{ActorHealth, ActorRef, ActorSpec},
     tmdb_client::TmdbClientHandle,
@@ -22,14 +22,21 @@ pub struct CatalogueSyncSettings {
 
 /// What the actor works with.
 #[derive(Clone)]
-pub(crate) struct CatalogueSyncPorts {
-    pub(crate) tmdb: TmdbClientHandle,
-    pub(crate) genres: GenreSyncHandle,
-    pub(crate) catalogue: Arc<dyn Catalogue>,
-    pub(crate) sync_log: Arc<dyn SyncLog>,
-    pub(crate) lease: Arc<dyn Lease>,
-    pub(crate) changes: Arc<dyn ChangeFeed>,
-    pub(crate) clock: Arc<dyn Clock>,
+pub struct CatalogueSyncPorts {
+    /// TMDb.
+    pub tmdb: TmdbClientHandle,
+    /// The list to go by.
+    pub genres: GenreSyncHandle,
+    /// Movies.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// What the last runs came to.
+    pub sync_log: Arc<dyn SyncLog>,
+    /// Which replica runs.
+    pub leases: ProcessLeases,
+    /// Tells every replica.
+    pub changes: Arc<dyn ChangeFeed>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Watches over the catalogue's synchronisation. Cheap to clone.
@@ -40,7 +47,8 @@ pub struct CatalogueSyncHandle {
 }
 
 impl CatalogueSyncHandle {
-    pub(crate) fn start(
+    /// Starts the actor on an arbiter.
+    pub fn start(
         arbiter: &ArbiterHandle,
         ports: CatalogueSyncPorts,
         settings: CatalogueSyncSettings,

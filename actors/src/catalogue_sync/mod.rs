@@ -6,6 +6,5 @@ mod messages;
 mod pass;
 mod retention;
 
-pub(crate) use handle::CatalogueSyncPorts;
-pub use handle::{CatalogueSyncHandle, CatalogueSyncSettings};
+pub use handle::{CatalogueSyncHandle, CatalogueSyncPorts, CatalogueSyncSettings};
 pub use messages::{CatalogueProgress, CatalogueState};

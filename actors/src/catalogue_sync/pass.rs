@@ -17,7 +17,7 @@ use super::{
 use crate::{
     backoff::Backoff,
     domain::{GenreId, MoviePage},
-    ports::{Change, LeaseOwner, MetadataError, StoreError, SyncRecord},
+    ports::{Change, MetadataError, StoreError, SyncRecord},
     published::Published,
     tmdb_client::TmdbError,
 };
@@ -32,7 +32,7 @@ const STUCK: u32 = 3;
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(2);
 
 /// A page that is still to be fetched.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Job {
     genre: GenreId,
     page: u32,
@@ -58,7 +58,6 @@ impl From<StoreError> for Interrupted {
 pub(super) struct Pass {
     pub(super) ports: CatalogueSyncPorts,
     pub(super) settings: CatalogueSyncSettings,
-    pub(super) owner: LeaseOwner,
     pub(super) backlog: Backlog,
     pub(super) progress: Arc<Published<CatalogueProgress>>,
 }
@@ -86,7 +85,7 @@ impl Pass {
         self.ports.sync_log.save_sync_record(NAME, &record).await?;
         self.update(|it| CatalogueProgress { state: CatalogueState::Ready, record, ..it });
         self.ports.changes.announce(Change::AllMovies).await;
-        self.ports.lease.release(NAME, self.owner).await?;
+        self.ports.leases.release(NAME).await;
         let pages = self.progress.get().pages_done;
         tracing::info!(pages, changed, aged, "the catalogue was synchronised");
         Ok(())
@@ -104,11 +103,9 @@ impl Pass {
         let mut announced = (Instant::now(), 0);
         let mut renewed = Instant::now();
         loop {
-            let jobs: Vec<Job> = {
-                let mut backlog = self.lock();
-                let some = backlog.len().min(AT_ONCE);
-                backlog.drain(..some).collect()
-            };
+            // A job leaves the backlog when its page is stored, so that a panic in between
+            // loses none.
+            let jobs: Vec<Job> = self.lock().iter().take(AT_ONCE).copied().collect();
             if jobs.is_empty() {
                 return Ok(changed);
             }
@@ -142,13 +139,13 @@ impl Pass {
         }
     }
 
-    /// Stores a page, or puts it back and says how long to wait before the next.
+    /// Stores a page, or leaves it in the backlog and says how long to wait before the next.
     async fn take(
         &self,
         job: Job,
         outcome: Result<Arc<MoviePage>, TmdbError>,
     ) -> Result<u64, Duration> {
-        let stored = match outcome {
+        let changed = match outcome {
             Ok(page) => self.store(job, &page).await.map_err(|error| {
                 tracing::warn!(%error, "a page of the catalogue could not be stored");
                 Duration::from_secs(1)
@@ -162,17 +159,10 @@ impl Pass {
                 tracing::debug!(%error, %job.genre, job.page, "a page of the catalogue will be fetched later");
                 Err(error.retry_after())
             }
-        };
-        match stored {
-            Ok(changed) => {
-                self.update(|it| CatalogueProgress { pages_done: it.pages_done + 1, ..it });
-                Ok(changed)
-            }
-            Err(wait) => {
-                self.lock().push_front(job);
-                Err(wait)
-            }
-        }
+        }?;
+        self.lock().retain(|other| *other != job);
+        self.update(|it| CatalogueProgress { pages_done: it.pages_done + 1, ..it });
+        Ok(changed)
     }
 
     async fn store(&self, job: Job, page: &MoviePage) -> Result<u64, StoreError> {
@@ -197,7 +187,7 @@ impl Pass {
     }
 
     async fn hold_lease(&self) -> Result<(), Interrupted> {
-        let held = self.ports.lease.acquire(NAME, self.owner, LEASE).await?;
+        let held = self.ports.leases.acquire(NAME, LEASE).await?;
         if held { Ok(()) } else { Err(Interrupted::HeldElsewhere) }
     }
 

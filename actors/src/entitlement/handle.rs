@@ -29,10 +29,13 @@ pub struct EntitlementSettings {
 
 /// What the actor works with.
 #[derive(Clone)]
-pub(crate) struct EntitlementPorts {
-    pub(crate) packages: Arc<dyn Packages>,
-    pub(crate) subscriptions: Arc<dyn Subscriptions>,
-    pub(crate) clock: Arc<dyn Clock>,
+pub struct EntitlementPorts {
+    /// Versions and their genres.
+    pub packages: Arc<dyn Packages>,
+    /// What users hold.
+    pub subscriptions: Arc<dyn Subscriptions>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Reads entitlements. Cheap to clone.
@@ -45,7 +48,8 @@ pub struct EntitlementHandle {
 }
 
 impl EntitlementHandle {
-    pub(crate) fn start(
+    /// Starts the actor on an arbiter.
+    pub fn start(
         arbiter: &ArbiterHandle,
         ports: EntitlementPorts,
         settings: EntitlementSettings,

@@ -4,6 +4,5 @@ mod actor;
 mod handle;
 mod messages;
 
-pub(crate) use handle::EntitlementPorts;
-pub use handle::{EntitlementHandle, EntitlementSettings};
+pub use handle::{EntitlementHandle, EntitlementPorts, EntitlementSettings};
 pub use messages::{EntitlementError, EntitlementSource, UserEntitlement};

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     backoff::Backoff,
     domain::GenreList,
-    ports::{Change, LeaseOwner, StoreError, SyncRecord},
+    ports::{Change, StoreError, SyncRecord},
     published::Published,
     supervision::{ActorError, LifeLine, guarded, restart_after_panic},
 };
@@ -34,7 +34,6 @@ pub(super) struct GenreSyncActor {
     life: LifeLine,
     ports: GenreSyncPorts,
     settings: GenreSyncSettings,
-    owner: LeaseOwner,
     list: Arc<Published<GenreList>>,
     status: Arc<Published<GenreSyncStatus>>,
     run: Option<Shared<BoxFuture<'static, Run>>>,
@@ -54,7 +53,6 @@ impl GenreSyncActor {
             life,
             ports,
             settings,
-            owner: LeaseOwner::generate(),
             list,
             status,
             run: None,
@@ -108,7 +106,6 @@ impl GenreSyncActor {
         }
         let work = guarded(synchronise(
             self.ports.clone(),
-            self.owner,
             Arc::clone(&self.list),
             Arc::clone(&self.status),
         ));
@@ -152,17 +149,14 @@ impl GenreSyncActor {
 /// One run: fetch, compare, store what differs, publish.
 async fn synchronise(
     ports: GenreSyncPorts,
-    owner: LeaseOwner,
     list: Arc<Published<GenreList>>,
     status: Arc<Published<GenreSyncStatus>>,
 ) -> Run {
-    if !ports.lease.acquire(NAME, owner, LEASE).await? {
+    if !ports.leases.acquire(NAME, LEASE).await? {
         return Err(GenreSyncError::HeldElsewhere);
     }
     let outcome = compare_and_store(&ports, &list, &status).await;
-    if let Err(error) = ports.lease.release(NAME, owner).await {
-        tracing::debug!(%error, "the lease will run out by itself");
-    }
+    ports.leases.release(NAME).await;
     outcome
 }
 

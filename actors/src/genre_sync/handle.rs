@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::GenreList,
-    ports::{ChangeFeed, Clock, GenreStore, Lease, SyncLog},
+    ports::{ChangeFeed, Clock, GenreStore, ProcessLeases, SyncLog},
     published::Published,
     supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
     tmdb_client::TmdbClientHandle,
@@ -28,13 +28,19 @@ pub struct GenreSyncSettings {
 
 /// What the actor works with.
 #[derive(Clone)]
-pub(crate) struct GenreSyncPorts {
-    pub(crate) tmdb: TmdbClientHandle,
-    pub(crate) store: Arc<dyn GenreStore>,
-    pub(crate) sync_log: Arc<dyn SyncLog>,
-    pub(crate) lease: Arc<dyn Lease>,
-    pub(crate) changes: Arc<dyn ChangeFeed>,
-    pub(crate) clock: Arc<dyn Clock>,
+pub struct GenreSyncPorts {
+    /// TMDb.
+    pub tmdb: TmdbClientHandle,
+    /// Genres.
+    pub store: Arc<dyn GenreStore>,
+    /// What the last runs came to.
+    pub sync_log: Arc<dyn SyncLog>,
+    /// Which replica runs.
+    pub leases: ProcessLeases,
+    /// Tells every replica.
+    pub changes: Arc<dyn ChangeFeed>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Reads the list of genres and asks for synchronisation. Cheap to clone.
@@ -46,7 +52,8 @@ pub struct GenreSyncHandle {
 }
 
 impl GenreSyncHandle {
-    pub(crate) fn start(
+    /// Starts the actor on an arbiter.
+    pub fn start(
         arbiter: &ArbiterHandle,
         ports: GenreSyncPorts,
         settings: GenreSyncSettings,

@@ -4,6 +4,5 @@ mod actor;
 mod handle;
 mod messages;
 
-pub(crate) use handle::GenreSyncPorts;
-pub use handle::{GenreSyncHandle, GenreSyncSettings};
+pub use handle::{GenreSyncHandle, GenreSyncPorts, GenreSyncSettings};
 pub use messages::{GenreSyncError, GenreSyncStatus};

@@ -1,6 +1,6 @@
 //! Who does what only one replica may do.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -38,4 +38,35 @@ pub trait Lease: Send + Sync {
 
     /// Gives a lease up, if `owner` holds it.
     async fn release(&self, name: &str, owner: LeaseOwner) -> Result<(), StoreError>;
+}
+
+/// Takes leases in the name of one process. An actor that is built anew after it died goes on
+/// with the leases of the one before it.
+#[derive(Clone)]
+pub struct ProcessLeases {
+    store: Arc<dyn Lease>,
+    owner: LeaseOwner,
+}
+
+impl ProcessLeases {
+    /// Leases for a new owner.
+    #[must_use]
+    pub fn new(store: Arc<dyn Lease>) -> Self {
+        Self { store, owner: LeaseOwner::generate() }
+    }
+
+    /// Takes or renews a lease for `ttl`; false while another process holds it.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn acquire(&self, name: &str, ttl: Duration) -> Result<bool, StoreError> {
+        self.store.acquire(name, self.owner, ttl).await
+    }
+
+    /// Gives a lease up. One that cannot be given up runs out by itself.
+    pub async fn release(&self, name: &str) {
+        if let Err(error) = self.store.release(name, self.owner).await {
+            tracing::debug!(%error, name, "the lease will run out by itself");
+        }
+    }
 }

@@ -24,7 +24,7 @@ pub use catalogue::{Catalogue, GenreStore};
 pub use changes::{Change, ChangeFeed};
 pub use clock::{Clock, SystemClock};
 pub use idempotency::{Created, IdempotencyKey};
-pub use lease::{Lease, LeaseOwner};
+pub use lease::{Lease, LeaseOwner, ProcessLeases};
 pub use metadata::{MetadataError, MetadataSource};
 pub use outbox::{Backlog, Outbox, OutboxRow};
 pub use packages::{

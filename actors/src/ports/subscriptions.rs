@@ -18,6 +18,8 @@ pub struct NewSubscription {
     pub starts_at: Timestamp,
     /// Until when it counts; open when `None`. Later than `starts_at`.
     pub ends_at: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
 }
 
 /// Why a subscription was not made or changed.

@@ -21,7 +21,8 @@ pub struct SyncRecord {
 /// The store of sync records, by name.
 #[async_trait]
 pub trait SyncLog: Send + Sync {
-    /// The record; the default one before the first.
+    /// The record; the default one before the first, and where the stored one cannot be read: a
+    /// synchronisation too many puts it right.
     async fn sync_record(&self, name: &str) -> Result<SyncRecord, StoreError>;
 
     /// Stores a record.

@@ -117,7 +117,8 @@ pub const MAX_PLAYS: u32 = 1_000;
 pub trait WatchLog: Send + Sync {
     /// Marks a movie as watched. A new mark is checked against the user's subscriptions in the
     /// same transaction. Marking again is the same as marking once, needs no entitlement, and with
-    /// another `viewing` corrects the latest play.
+    /// another `viewing` corrects the latest play; a viewing that the mark has already changes
+    /// nothing, so that a repeated request is the same as one.
     ///
     /// # Errors
     /// `UserNotFound`, `NotEntitled`, `MovieRequired`, `Store`.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
-    ports::{BusMessage, LeaseOwner, OutboxRow, StoreError},
+    ports::{BusMessage, OutboxRow, StoreError},
     supervision::{LifeLine, guarded, restart_after_panic},
 };
 
@@ -42,12 +42,11 @@ pub(super) struct RelayActor {
 struct Relay {
     ports: RelayPorts,
     counters: Arc<Counters>,
-    owner: LeaseOwner,
 }
 
 impl RelayActor {
     pub(super) fn new(life: LifeLine, ports: RelayPorts, counters: Arc<Counters>) -> Self {
-        let relay = Relay { ports, counters, owner: LeaseOwner::generate() };
+        let relay = Relay { ports, counters };
         Self { life, relay, stopping: Arc::new(watch::Sender::new(false)) }
     }
 }
@@ -86,15 +85,13 @@ impl Relay {
                 _ = stopping.wait_for(|stop| *stop) => {}
             }
         }
-        if let Err(error) = self.ports.lease.release(NAME, self.owner).await {
-            tracing::debug!(%error, "the lease will run out by itself");
-        }
+        self.ports.leases.release(NAME).await;
     }
 
     async fn round(&self, held_until: &mut Option<Instant>) -> Result<Round, StoreError> {
         let now = Instant::now();
         if held_until.is_none_or(|until| until <= now) {
-            if !self.ports.lease.acquire(NAME, self.owner, LEASE).await? {
+            if !self.ports.leases.acquire(NAME, LEASE).await? {
                 *held_until = None;
                 return Ok(Round::HeldElsewhere);
             }

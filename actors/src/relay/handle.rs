@@ -12,7 +12,7 @@ use actix::ArbiterHandle;
 
 use super::{actor::RelayActor, messages::Drain};
 use crate::{
-    ports::{Backlog, Clock, EventBus, Lease, Outbox, StoreError},
+    ports::{Backlog, Clock, EventBus, Outbox, ProcessLeases, StoreError},
     supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
 };
 
@@ -33,11 +33,15 @@ pub(super) struct Counters {
 
 /// What the actor works with.
 #[derive(Clone)]
-pub(crate) struct RelayPorts {
-    pub(crate) outbox: Arc<dyn Outbox>,
-    pub(crate) bus: Arc<dyn EventBus>,
-    pub(crate) lease: Arc<dyn Lease>,
-    pub(crate) clock: Arc<dyn Clock>,
+pub struct RelayPorts {
+    /// Events that wait.
+    pub outbox: Arc<dyn Outbox>,
+    /// Where they go.
+    pub bus: Arc<dyn EventBus>,
+    /// Which replica runs.
+    pub leases: ProcessLeases,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Watches over the relay. Cheap to clone.
@@ -49,7 +53,8 @@ pub struct RelayHandle {
 }
 
 impl RelayHandle {
-    pub(crate) fn start(arbiter: &ArbiterHandle, ports: RelayPorts) -> Self {
+    /// Starts the actor on an arbiter.
+    pub fn start(arbiter: &ArbiterHandle, ports: RelayPorts) -> Self {
         let counters = Arc::new(Counters::default());
         let shared = Arc::clone(&counters);
         let outbox = Arc::clone(&ports.outbox);

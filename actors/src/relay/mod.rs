@@ -4,5 +4,4 @@ mod actor;
 mod handle;
 mod messages;
 
-pub(crate) use handle::RelayPorts;
-pub use handle::{RelayHandle, RelayStatus};
+pub use handle::{RelayHandle, RelayPorts, RelayStatus};

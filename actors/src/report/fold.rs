@@ -61,7 +61,14 @@ impl Folding {
 
     async fn fold(&self, event: &WatchEvent) -> Result<(), FoldError> {
         for _ in 0..RACES {
-            let stored = self.reports.projection(event.user_id).await?;
+            let stored = match self.reports.projection(event.user_id).await {
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(%error, user = %event.user_id, "the report is rebuilt");
+                    self.rebuild(event.user_id).await?;
+                    return Ok(());
+                }
+                outcome => outcome?,
+            };
             let before = match stored {
                 Some(projection) => projection,
                 None => {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{Projection, UserId},
-    ports::{Clock, EventBus, Lease, LeaseOwner, Reports, SyncLog, WatchLog},
+    ports::{Clock, EventBus, ProcessLeases, Reports, SyncLog, WatchLog},
     supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
 };
 
@@ -45,13 +45,19 @@ pub struct ReportStatus {
 
 /// What the actor works with.
 #[derive(Clone)]
-pub(crate) struct ReportPorts {
-    pub(crate) reports: Arc<dyn Reports>,
-    pub(crate) watch_log: Arc<dyn WatchLog>,
-    pub(crate) bus: Arc<dyn EventBus>,
-    pub(crate) sync_log: Arc<dyn SyncLog>,
-    pub(crate) lease: Arc<dyn Lease>,
-    pub(crate) clock: Arc<dyn Clock>,
+pub struct ReportPorts {
+    /// Projections.
+    pub reports: Arc<dyn Reports>,
+    /// Marks.
+    pub watch_log: Arc<dyn WatchLog>,
+    /// Where they go.
+    pub bus: Arc<dyn EventBus>,
+    /// What the last runs came to.
+    pub sync_log: Arc<dyn SyncLog>,
+    /// Which replica runs.
+    pub leases: ProcessLeases,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Reads reports. Cheap to clone.
@@ -62,7 +68,8 @@ pub struct ReportHandle {
 }
 
 impl ReportHandle {
-    pub(crate) fn start(arbiter: &ArbiterHandle, ports: ReportPorts) -> Self {
+    /// Starts the actor on an arbiter.
+    pub fn start(arbiter: &ArbiterHandle, ports: ReportPorts) -> Self {
         let folding = Folding {
             reports: ports.reports,
             watch_log: ports.watch_log,
@@ -70,12 +77,8 @@ impl ReportHandle {
             clock: ports.clock,
             counters: Arc::new(Counters::default()),
         };
-        let reconciler = Reconciler {
-            folding: folding.clone(),
-            sync_log: ports.sync_log,
-            lease: ports.lease,
-            owner: LeaseOwner::generate(),
-        };
+        let reconciler =
+            Reconciler { folding: folding.clone(), sync_log: ports.sync_log, leases: ports.leases };
         let spec =
             ActorSpec { name: "report", max_under_way: 1_024, deadline: Duration::from_secs(10) };
         let actor =

@@ -6,6 +6,5 @@ mod handle;
 mod messages;
 mod reconcile;
 
-pub(crate) use handle::ReportPorts;
-pub use handle::{ReportHandle, ReportStatus};
+pub use handle::{ReportHandle, ReportPorts, ReportStatus};
 pub use messages::ReportError;

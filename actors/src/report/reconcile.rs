@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use super::fold::Folding;
 use crate::{
     domain::Timestamp,
-    ports::{Lease, LeaseOwner, StoreError, SyncLog, SyncRecord},
+    ports::{ProcessLeases, StoreError, SyncLog, SyncRecord},
 };
 
 const NAME: &str = "report-reconciler";
@@ -20,8 +20,7 @@ const BATCH: u32 = 500;
 pub(super) struct Reconciler {
     pub(super) folding: Folding,
     pub(super) sync_log: Arc<dyn SyncLog>,
-    pub(super) lease: Arc<dyn Lease>,
-    pub(super) owner: LeaseOwner,
+    pub(super) leases: ProcessLeases,
 }
 
 impl Reconciler {
@@ -29,9 +28,15 @@ impl Reconciler {
     /// Where it got to is kept beside the reports, so that a store that was lost is looked
     /// through from the beginning.
     pub(super) async fn run(&self) -> Result<u64, StoreError> {
-        if !self.lease.acquire(NAME, self.owner, LEASE).await? {
+        if !self.leases.acquire(NAME, LEASE).await? {
             return Ok(0);
         }
+        let outcome = self.compare().await;
+        self.leases.release(NAME).await;
+        outcome
+    }
+
+    async fn compare(&self) -> Result<u64, StoreError> {
         let record = self.sync_log.sync_record(NAME).await?;
         let from = record.last_success.map_or(Timestamp::EPOCH, |last| last.before(OVERLAP));
         let until = self.folding.clock.now().before(GRACE);
@@ -52,7 +57,7 @@ impl Reconciler {
             match changed.last() {
                 Some(last) if changed.len() == BATCH as usize => {
                     place = Some((last.changed_at, last.user));
-                    self.lease.acquire(NAME, self.owner, LEASE).await?;
+                    self.leases.acquire(NAME, LEASE).await?;
                 }
                 _ => break,
             }

@@ -11,19 +11,20 @@ pub mod metadata;
 pub mod outbox;
 pub mod packages;
 pub mod reports;
+mod setup;
 pub mod subscriptions;
 pub mod sync_log;
 pub mod watch_log;
 
-/// Makes one test per case: `contract_cases!(module path, async function giving ports, [cases])`.
+/// Makes one test per case: `contract_cases!(module, async function giving ports, [cases])`.
 #[macro_export]
 macro_rules! contract_cases {
-    ($($module:ident)::+, $make:path, [$($case:ident),* $(,)?]) => {
+    ($module:ident, $make:path, [$($case:ident),* $(,)?]) => {
         $(
             #[tokio::test]
             async fn $case() {
                 let ports = $make().await;
-                $crate::testing::contracts::$($module)::+::$case(&ports).await;
+                $crate::testing::contracts::$module::$case(&ports).await;
             }
         )*
     };

@@ -1,1 +1,17 @@
 //! Stand-ins for ports that tests drive.
+
+mod changes;
+mod clock;
+mod documents;
+mod documents_catalogue;
+mod documents_records;
+mod holdings;
+mod lease;
+mod metadata;
+
+pub use changes::RecordingChanges;
+pub use clock::DrivenClock;
+pub use documents::MemoryDocuments;
+pub use holdings::ScriptedHoldings;
+pub use lease::MemoryLease;
+pub use metadata::{MetadataCall, RecordedCall, ScriptedMetadata};

@@ -1,0 +1,279 @@
+//! The port of accounts.
+
+use async_trait::async_trait;
+use sqlx::{Any, AnyConnection, QueryBuilder, any::AnyRow};
+use watchme_actors::{
+    domain::{Email, Page, PageRequest, Role, Timestamp, User, UserId, UserStatus},
+    ports::{
+        AccountError, Accounts, Created, Credentials, IdempotencyKey, NewAccount, ProfileChange,
+        StandingChange, StoreError, UserFilter,
+    },
+};
+
+use super::{
+    SqlStore,
+    dialect::{Dialect, for_update},
+    erasure,
+    errors::{Db, is_taken, store_error},
+    idempotency::{self, Claim},
+    rows::{contains, get, number, offset, parsed, time},
+};
+
+fn user_of(row: &AnyRow) -> Result<User, StoreError> {
+    Ok(User {
+        id: parsed(row, "id")?,
+        email: parsed(row, "email")?,
+        name: parsed(row, "name")?,
+        role: parsed(row, "role")?,
+        status: parsed(row, "status")?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+fn email_taken(error: sqlx::Error) -> AccountError {
+    if is_taken(&error) {
+        AccountError::EmailTaken
+    } else {
+        AccountError::Store(store_error(&error))
+    }
+}
+
+async fn insert(conn: &mut AnyConnection, account: NewAccount) -> Result<User, AccountError> {
+    let user = User {
+        id: UserId::generate(),
+        email: account.email,
+        name: account.name,
+        role: account.role,
+        status: UserStatus::Active,
+        created_at: account.now,
+        updated_at: account.now,
+    };
+    sqlx::query(
+        "INSERT INTO users
+            (id, email, name, name_key, role, status, password_hash, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(user.id.to_string())
+    .bind(user.email.as_str())
+    .bind(user.name.as_str())
+    .bind(user.name.as_str().to_lowercase())
+    .bind(user.role.as_str())
+    .bind(user.status.as_str())
+    .bind(account.password_hash)
+    .bind(user.created_at.as_millis())
+    .bind(user.updated_at.as_millis())
+    .execute(conn)
+    .await
+    .map_err(email_taken)?;
+    Ok(user)
+}
+
+/// Reads an account and locks its row until the transaction ends.
+pub(super) async fn lock_user(
+    conn: &mut AnyConnection,
+    dialect: Dialect,
+    id: UserId,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(for_update!(
+        dialect,
+        "SELECT id, email, name, role, status, created_at, updated_at FROM users WHERE id = ?"
+    ))
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await
+    .db()?;
+    row.as_ref().map(user_of).transpose()
+}
+
+/// Refuses to take the last active admin away. Locks every active admin, so that two of them
+/// cannot go at once.
+pub(super) async fn keep_an_admin(
+    conn: &mut AnyConnection,
+    dialect: Dialect,
+    leaving: &User,
+) -> Result<(), AccountError> {
+    if (leaving.role, leaving.status) != (Role::Admin, UserStatus::Active) {
+        return Ok(());
+    }
+    let admins: Vec<String> = sqlx::query_scalar(for_update!(
+        dialect,
+        "SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id"
+    ))
+    .fetch_all(conn)
+    .await
+    .db()?;
+    let id = leaving.id.to_string();
+    if admins.iter().any(|admin| *admin != id) { Ok(()) } else { Err(AccountError::LastAdmin) }
+}
+
+async fn any_admin(executor: impl sqlx::Executor<'_, Database = Any>) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT id FROM users WHERE role = 'admin' LIMIT 1")
+        .fetch_optional(executor)
+        .await
+        .db()?;
+    Ok(row.is_some())
+}
+
+fn push_filter(query: &mut QueryBuilder<Any>, filter: &UserFilter) {
+    query.push(" WHERE 1 = 1");
+    if let Some(email) = &filter.email {
+        query.push(" AND email LIKE ").push_bind(contains(email)).push(" ESCAPE '!'");
+    }
+    if let Some(name) = &filter.name {
+        query.push(" AND name_key LIKE ").push_bind(contains(name)).push(" ESCAPE '!'");
+    }
+    if let Some(role) = filter.role {
+        query.push(" AND role = ").push_bind(role.as_str());
+    }
+    if let Some(status) = filter.status {
+        query.push(" AND status = ").push_bind(status.as_str());
+    }
+}
+
+#[async_trait]
+impl Accounts for SqlStore {
+    async fn create(
+        &self,
+        account: NewAccount,
+        idempotency: Option<&IdempotencyKey>,
+    ) -> Result<Created<User>, AccountError> {
+        let mut tx = self.begin_write().await?;
+        if let Claim::Repeated(user) = idempotency::claim(&mut tx, idempotency, account.now).await?
+        {
+            return Ok(Created::Before(user));
+        }
+        let user = insert(&mut tx, account).await?;
+        idempotency::answer(&mut tx, idempotency, Some(user.id), &user).await?;
+        tx.commit().await.db()?;
+        Ok(Created::Now(user))
+    }
+
+    async fn create_first_admin(&self, account: NewAccount) -> Result<Option<User>, AccountError> {
+        let mut tx = self.begin_write().await?;
+        if any_admin(&mut *tx).await? {
+            return Ok(None);
+        }
+        let user = insert(&mut tx, account).await?;
+        tx.commit().await.db()?;
+        Ok(Some(user))
+    }
+
+    async fn has_admin(&self) -> Result<bool, StoreError> {
+        any_admin(self.reader()).await
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let row = sqlx::query(
+            "SELECT id, email, name, role, status, created_at, updated_at FROM users WHERE id = ?",
+        )
+        .bind(id.to_string())
+        .fetch_optional(self.reader())
+        .await
+        .db()?;
+        row.as_ref().map(user_of).transpose()
+    }
+
+    async fn credentials(&self, email: &Email) -> Result<Option<Credentials>, StoreError> {
+        let row = sqlx::query(
+            "SELECT id, email, name, role, status, created_at, updated_at, password_hash
+             FROM users WHERE email = ?",
+        )
+        .bind(email.as_str())
+        .fetch_optional(self.reader())
+        .await
+        .db()?;
+        row.as_ref()
+            .map(|row| {
+                Ok(Credentials { user: user_of(row)?, password_hash: get(row, "password_hash")? })
+            })
+            .transpose()
+    }
+
+    async fn users(
+        &self,
+        filter: &UserFilter,
+        page: PageRequest,
+    ) -> Result<Page<User>, StoreError> {
+        let mut tx = self.begin_snapshot().await?;
+        let mut count = QueryBuilder::new("SELECT COUNT(*) AS total FROM users");
+        push_filter(&mut count, filter);
+        let count = count.build().fetch_one(&mut *tx).await.db()?;
+        let mut list = QueryBuilder::new(
+            "SELECT id, email, name, role, status, created_at, updated_at FROM users",
+        );
+        push_filter(&mut list, filter);
+        list.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.size()));
+        list.push(" OFFSET ").push_bind(offset(page));
+        let rows = list.build().fetch_all(&mut *tx).await.db()?;
+        tx.commit().await.db()?;
+        Ok(Page {
+            items: rows.iter().map(user_of).collect::<Result<_, _>>()?,
+            total_items: number(&count, "total")?,
+            request: page,
+        })
+    }
+
+    async fn change_profile(
+        &self,
+        id: UserId,
+        change: ProfileChange,
+        now: Timestamp,
+    ) -> Result<User, AccountError> {
+        let mut tx = self.begin_write().await?;
+        let user = lock_user(&mut tx, self.dialect, id).await?.ok_or(AccountError::NotFound)?;
+        if (&user.name, &user.email) == (&change.name, &change.email) {
+            return Ok(user);
+        }
+        let user = User { name: change.name, email: change.email, updated_at: now, ..user };
+        sqlx::query(
+            "UPDATE users SET name = ?, name_key = ?, email = ?, updated_at = ? WHERE id = ?",
+        )
+        .bind(user.name.as_str())
+        .bind(user.name.as_str().to_lowercase())
+        .bind(user.email.as_str())
+        .bind(now.as_millis())
+        .bind(id.to_string())
+        .execute(&mut *tx)
+        .await
+        .map_err(email_taken)?;
+        tx.commit().await.db()?;
+        Ok(user)
+    }
+
+    async fn change_standing(
+        &self,
+        id: UserId,
+        change: StandingChange,
+        now: Timestamp,
+    ) -> Result<User, AccountError> {
+        let mut tx = self.begin_write().await?;
+        let user = lock_user(&mut tx, self.dialect, id).await?.ok_or(AccountError::NotFound)?;
+        let role = change.role.unwrap_or(user.role);
+        let status = change.status.unwrap_or(user.status);
+        if (role, status) == (user.role, user.status) {
+            return Ok(user);
+        }
+        if (role, status) != (Role::Admin, UserStatus::Active) {
+            keep_an_admin(&mut tx, self.dialect, &user).await?;
+        }
+        sqlx::query("UPDATE users SET role = ?, status = ?, updated_at = ? WHERE id = ?")
+            .bind(role.as_str())
+            .bind(status.as_str())
+            .bind(now.as_millis())
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await
+            .db()?;
+        tx.commit().await.db()?;
+        Ok(User { role, status, updated_at: now, ..user })
+    }
+
+    async fn delete(&self, id: UserId, now: Timestamp) -> Result<(), AccountError> {
+        let mut tx = self.begin_write().await?;
+        let user = lock_user(&mut tx, self.dialect, id).await?.ok_or(AccountError::NotFound)?;
+        keep_an_admin(&mut tx, self.dialect, &user).await?;
+        erasure::erase(&mut tx, id, now).await?;
+        Ok(self.commit_event(tx).await?)
+    }
+}

@@ -1,0 +1,46 @@
+//! Taking a user out of every table.
+
+use sqlx::AnyConnection;
+use watchme_actors::{
+    domain::{EventId, Timestamp, UserId, WatchChange, WatchEvent},
+    ports::StoreError,
+};
+
+use super::{errors::Db, idempotency, outbox, rows::number};
+
+/// Deletes a user whose row is locked, and writes the user's last event. Subscriptions and marks
+/// with their genres and plays go with the row, by the schema's references; packages lose their
+/// maker in the same way.
+pub(super) async fn erase(
+    conn: &mut AnyConnection,
+    user: UserId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let id = user.to_string();
+    let row = sqlx::query("SELECT watch_seq FROM users WHERE id = ?")
+        .bind(id.as_str())
+        .fetch_one(&mut *conn)
+        .await
+        .db()?;
+    let seq: u64 = number(&row, "watch_seq")?;
+    idempotency::forget(conn, user).await?;
+    // What was not published yet would only come to be dropped: the user is gone.
+    sqlx::query("DELETE FROM outbox WHERE user_id = ?")
+        .bind(id.as_str())
+        .execute(&mut *conn)
+        .await
+        .db()?;
+    sqlx::query("DELETE FROM users WHERE id = ?")
+        .bind(id.as_str())
+        .execute(&mut *conn)
+        .await
+        .db()?;
+    let event = WatchEvent {
+        id: EventId::generate(),
+        user_id: user,
+        seq: seq + 1,
+        at: now,
+        change: WatchChange::Erased,
+    };
+    outbox::insert(conn, &event).await
+}

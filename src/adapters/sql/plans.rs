@@ -1,0 +1,70 @@
+//! Every statement that runs often is answered by an index, without a scan or a sort.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
+use watchme_actors::{
+    domain::{PageRequest, Timestamp, UserId},
+    ports::MarkFilter,
+};
+
+use super::{
+    SqlSettings, SqlStore,
+    dialect::Dialect,
+    outbox::UNPUBLISHED,
+    subscriptions::{HOLDINGS, OVERLAP},
+    watch_log::{
+        LAST_FILM, entitlement_sql,
+        reading::{CHANGED_BETWEEN, HISTORY, page_query},
+    },
+};
+
+async fn plan(store: &SqlStore, statement: &str) -> String {
+    let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
+        .fetch_all(store.reader())
+        .await
+        .unwrap();
+    rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn hot_statements_use_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/watchme.db?mode=rwc", folder.path().display());
+    let store = SqlStore::open(&SqlSettings::new(url)).await.unwrap();
+    store.migrate().await.unwrap();
+
+    let user = UserId::generate();
+    let page = |filter| page_query(user, &filter, PageRequest::default()).into_string();
+    let dated = MarkFilter { from: Some(Timestamp::EPOCH), ..MarkFilter::default() };
+    let of_genre = MarkFilter { genre: 18.try_into().ok(), ..MarkFilter::default() };
+    let hot = [
+        ("last film", LAST_FILM.into_sql_str().as_str().to_owned(), "marks_latest (user_id=?)"),
+        ("marks", page(MarkFilter::default()), "marks_latest (user_id=?)"),
+        ("marks since", page(dated), "marks_latest (user_id=? AND watched_at>?)"),
+        ("marks of a genre", page(of_genre), "marks_latest (user_id=?)"),
+        ("history", HISTORY.to_owned(), "SEARCH m USING PRIMARY KEY (user_id=?)"),
+        ("holdings", HOLDINGS.to_owned(), "subscriptions_"),
+        ("overlap", OVERLAP.to_owned(), "subscriptions_overlap (user_id=? AND package_id=?"),
+        (
+            "entitlement",
+            entitlement_sql(Dialect::Sqlite).to_owned(),
+            "subscriptions_holdings (user_id=? AND ends_at>?)",
+        ),
+        ("unpublished", UNPUBLISHED.to_owned(), "outbox_waiting (state=?)"),
+        (
+            "changed between",
+            CHANGED_BETWEEN.to_owned(),
+            "users_watch_changed (watch_changed_at>? AND watch_changed_at<?)",
+        ),
+    ];
+    for (name, statement, index) in hot {
+        let plan = plan(&store, &statement).await;
+        assert!(plan.contains(index), "{name}: {index} is not used:\n{plan}");
+        assert!(!plan.contains("SCAN"), "{name} scans:\n{plan}");
+        // The few packages that one user holds may be sorted.
+        if !matches!(name, "holdings" | "entitlement") {
+            assert!(!plan.contains("B-TREE"), "{name} sorts:\n{plan}");
+        }
+    }
+}

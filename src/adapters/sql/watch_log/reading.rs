@@ -1,0 +1,219 @@
+//! Reading marks and sequence numbers.
+
+use std::collections::HashMap;
+
+use sqlx::{Any, QueryBuilder, any::AnyRow};
+use watchme_actors::{
+    domain::{MovieId, MovieSnapshot, Page, PageRequest, Play, Timestamp, UserId, WatchedMark},
+    ports::{History, MarkFilter, StoreError, UserSeq},
+};
+
+use super::plays::{play_from, plays_of};
+use crate::adapters::sql::{
+    SqlStore,
+    errors::Db,
+    rows::{get, json, movie_id, number, offset, parsed, time},
+};
+
+/// Users that one statement asks for.
+const BATCH: usize = 500;
+
+/// Both bounds of the index, and the place to go on from. Binds: lower bound, upper bound, moment
+/// of the place, user of the place, limit.
+pub(in crate::adapters::sql) const CHANGED_BETWEEN: &str =
+    "SELECT id, watch_seq, watch_changed_at AS changed_at FROM users
+     WHERE watch_changed_at >= ? AND watch_changed_at < ? AND (watch_changed_at > ? OR id > ?)
+     ORDER BY watch_changed_at, id LIMIT ?";
+
+pub(in crate::adapters::sql) const HISTORY: &str = "SELECT u.watch_seq,
+        m.movie_id, m.title, m.genres, m.watched_at, m.marked_at, m.marked_seq
+     FROM users u LEFT JOIN marks m ON m.user_id = u.id WHERE u.id = ?";
+
+/// A mark without its plays.
+pub(super) fn mark_from(row: &AnyRow) -> Result<WatchedMark, StoreError> {
+    Ok(WatchedMark {
+        movie: MovieSnapshot {
+            id: movie_id(row, "movie_id")?,
+            title: get(row, "title")?,
+            genres: json(row, "genres")?,
+        },
+        watched_at: time(row, "watched_at")?,
+        marked_at: time(row, "marked_at")?,
+        marked_seq: number(row, "marked_seq")?,
+        plays: Vec::new(),
+    })
+}
+
+fn seq_from(row: &AnyRow) -> Result<UserSeq, StoreError> {
+    Ok(UserSeq {
+        user: parsed(row, "id")?,
+        seq: number(row, "watch_seq")?,
+        changed_at: time(row, "changed_at")?,
+    })
+}
+
+pub(super) async fn mark_of(
+    store: &SqlStore,
+    user: UserId,
+    movie: MovieId,
+) -> Result<Option<WatchedMark>, StoreError> {
+    let mut tx = store.begin_snapshot().await?;
+    let row = sqlx::query(
+        "SELECT movie_id, title, genres, watched_at, marked_at, marked_seq FROM marks
+         WHERE user_id = ? AND movie_id = ?",
+    )
+    .bind(user.to_string())
+    .bind(i64::from(movie))
+    .fetch_optional(&mut *tx)
+    .await
+    .db()?;
+    let Some(row) = row else { return Ok(None) };
+    let plays = plays_of(&mut tx, user, movie).await?;
+    tx.commit().await.db()?;
+    Ok(Some(WatchedMark { plays, ..mark_from(&row)? }))
+}
+
+fn push_filter(query: &mut QueryBuilder<Any>, user: UserId, filter: &MarkFilter) {
+    query.push(" WHERE m.user_id = ").push_bind(user.to_string());
+    if let Some(from) = filter.from {
+        query.push(" AND m.watched_at >= ").push_bind(from.as_millis());
+    }
+    if let Some(to) = filter.to {
+        query.push(" AND m.watched_at < ").push_bind(to.as_millis());
+    }
+    if let Some(genre) = filter.genre {
+        query
+            .push(
+                " AND EXISTS (SELECT 1 FROM mark_genres g WHERE g.user_id = m.user_id
+                 AND g.movie_id = m.movie_id AND g.genre_id = ",
+            )
+            .push_bind(i64::from(genre))
+            .push(")");
+    }
+}
+
+/// The statement of one page of marks.
+pub(in crate::adapters::sql) fn page_query(
+    user: UserId,
+    filter: &MarkFilter,
+    page: PageRequest,
+) -> QueryBuilder<Any> {
+    let mut query = QueryBuilder::new(
+        "SELECT m.movie_id, m.title, m.genres, m.watched_at, m.marked_at, m.marked_seq
+         FROM marks m",
+    );
+    push_filter(&mut query, user, filter);
+    query.push(" ORDER BY m.watched_at DESC, m.marked_seq DESC LIMIT ");
+    query.push_bind(i64::from(page.size())).push(" OFFSET ").push_bind(offset(page));
+    query
+}
+
+pub(super) async fn marks(
+    store: &SqlStore,
+    user: UserId,
+    filter: &MarkFilter,
+    page: PageRequest,
+) -> Result<Page<WatchedMark>, StoreError> {
+    // One snapshot: a mark whose plays went between the statements would have none.
+    let mut tx = store.begin_snapshot().await?;
+    let mut count = QueryBuilder::new("SELECT COUNT(*) AS total FROM marks m");
+    push_filter(&mut count, user, filter);
+    let count = count.build().fetch_one(&mut *tx).await.db()?;
+    let rows = page_query(user, filter, page).build().fetch_all(&mut *tx).await.db()?;
+    let mut items: Vec<WatchedMark> = rows.iter().map(mark_from).collect::<Result<_, _>>()?;
+    if !items.is_empty() {
+        let mut query = QueryBuilder::<Any>::new(
+            "SELECT movie_id, id, watched_at, day_only FROM plays WHERE user_id = ",
+        );
+        query.push_bind(user.to_string()).push(" AND movie_id IN (");
+        let mut list = query.separated(", ");
+        for mark in &items {
+            list.push_bind(i64::from(mark.movie.id));
+        }
+        query.push(") ORDER BY movie_id, watched_at DESC, id DESC");
+        let rows = query.build().persistent(false).fetch_all(&mut *tx).await.db()?;
+        let mut plays: HashMap<MovieId, Vec<Play>> = HashMap::with_capacity(items.len());
+        for row in &rows {
+            plays.entry(movie_id(row, "movie_id")?).or_default().push(play_from(row)?);
+        }
+        for mark in &mut items {
+            mark.plays = plays.remove(&mark.movie.id).unwrap_or_default();
+        }
+    }
+    tx.commit().await.db()?;
+    Ok(Page { items, total_items: number(&count, "total")?, request: page })
+}
+
+pub(super) async fn watched_movies(
+    store: &SqlStore,
+    user: UserId,
+) -> Result<Vec<MovieId>, StoreError> {
+    let rows = sqlx::query("SELECT movie_id FROM marks WHERE user_id = ? ORDER BY movie_id")
+        .bind(user.to_string())
+        .fetch_all(store.reader())
+        .await
+        .db()?;
+    rows.iter().map(|row| movie_id(row, "movie_id")).collect()
+}
+
+pub(super) async fn history(store: &SqlStore, user: UserId) -> Result<Option<History>, StoreError> {
+    // One statement is one snapshot on every engine.
+    let rows = sqlx::query(HISTORY).bind(user.to_string()).fetch_all(store.reader()).await.db()?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let seq = number(first, "watch_seq")?;
+    let mut marks = Vec::with_capacity(rows.len());
+    for row in &rows {
+        // A user who has marked nothing comes as one row without a mark.
+        if get::<Option<i64>>(row, "movie_id")?.is_some() {
+            marks.push(mark_from(row)?);
+        }
+    }
+    Ok(Some(History { seq, marks }))
+}
+
+pub(super) async fn sequences(
+    store: &SqlStore,
+    users: &[UserId],
+) -> Result<Vec<UserSeq>, StoreError> {
+    let mut found = Vec::with_capacity(users.len());
+    for batch in users.chunks(BATCH) {
+        // The number 0 was given with the account.
+        let mut query = QueryBuilder::<Any>::new(
+            "SELECT id, watch_seq, COALESCE(watch_changed_at, created_at) AS changed_at
+             FROM users WHERE id IN (",
+        );
+        let mut list = query.separated(", ");
+        for user in batch {
+            list.push_bind(user.to_string());
+        }
+        query.push(")");
+        let rows = query.build().persistent(false).fetch_all(store.reader()).await.db()?;
+        for row in &rows {
+            found.push(seq_from(row)?);
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn changed_between(
+    store: &SqlStore,
+    from: Timestamp,
+    to: Timestamp,
+    after: Option<(Timestamp, UserId)>,
+    limit: u32,
+) -> Result<Vec<UserSeq>, StoreError> {
+    let (place, user) = match after {
+        Some((at, user)) => (at.as_millis(), user.to_string()),
+        None => (i64::MIN, String::new()),
+    };
+    let rows = sqlx::query(CHANGED_BETWEEN)
+        .bind(from.as_millis().max(place))
+        .bind(to.as_millis())
+        .bind(place)
+        .bind(user)
+        .bind(i64::from(limit))
+        .fetch_all(store.reader())
+        .await
+        .db()?;
+    rows.iter().map(seq_from).collect()
+}

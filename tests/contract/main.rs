@@ -1,0 +1,9 @@
+//! Every adapter against the contract of its ports.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod documents;
+mod metadata;
+mod sql;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,477 @@
+//! From a mark to a report, over the real stores and the in-process bus: whatever is lost,
+//! repeated, broken or restarted on the way, the report equals the marks.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::Arbiter;
+use sqlx::SqlitePool;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+use watchme::adapters::{
+    bus::{InProcessBus, InProcessChanges},
+    documents::DocumentStore,
+    sql::{SqlSettings, SqlStore},
+};
+use watchme_actors::{
+    Handles,
+    domain::{
+        EntitlementMode, GenreId, MovieId, MovieSnapshot, PackageId, Projection, Role, Timestamp,
+        UserId, Viewing,
+    },
+    ports::{
+        Accounts, Clock, Created, EventBus, MarkMovie, NewAccount, NewPackage, NewSubscription,
+        Outbox, Packages, Reports, Subscriptions, WatchLog,
+    },
+    supervision::InjectPanic,
+    testing::fakes::ScriptedMetadata,
+};
+
+/// The machine's clock, moved forward by what a test says.
+#[derive(Default)]
+struct MovedClock(AtomicU64);
+
+impl MovedClock {
+    fn advance(&self, time: Duration) {
+        self.0.fetch_add(time.as_millis().try_into().unwrap(), Ordering::Relaxed);
+    }
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now().after(Duration::from_millis(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+struct World {
+    folder: TempDir,
+    sql: SqlStore,
+    documents: DocumentStore,
+    clock: Arc<MovedClock>,
+    package: PackageId,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("sql.db").display());
+        let sql = SqlStore::open(&SqlSettings::new(url)).await.unwrap();
+        sql.migrate().await.unwrap();
+        let documents = DocumentStore::open(&folder.path().join("documents.db")).await.unwrap();
+        documents.migrate().await.unwrap();
+        let package = NewPackage {
+            name: "Everything".parse().unwrap(),
+            genres: [genre(1), genre(2), genre(3)].into_iter().collect(),
+            created_by: None,
+            now: Timestamp::now(),
+        };
+        let package = Packages::create(&sql, package, None).await.unwrap().into_inner().id;
+        Self { folder, sql, documents, clock: Arc::default(), package }
+    }
+
+    fn start(&self) -> Running {
+        let arbiter = Arbiter::new();
+        let bus = InProcessBus::new(Arc::new(self.sql.clone()));
+        let handles = watchme_actors::start(
+            &arbiter.handle(),
+            watchme_actors::Ports {
+                packages: Arc::new(self.sql.clone()),
+                subscriptions: Arc::new(self.sql.clone()),
+                watch_log: Arc::new(self.sql.clone()),
+                outbox: Arc::new(self.sql.clone()),
+                lease: Arc::new(self.sql.clone()),
+                catalogue: Arc::new(self.documents.clone()),
+                genres: Arc::new(self.documents.clone()),
+                reports: Arc::new(self.documents.clone()),
+                sync_log: Arc::new(self.documents.clone()),
+                metadata: Arc::new(ScriptedMetadata::new()),
+                bus: Arc::new(bus.clone()),
+                changes: Arc::new(InProcessChanges::default()),
+                clock: self.clock.clone(),
+            },
+            watchme_actors::Settings {
+                genre_sync_interval: Duration::from_secs(7_200),
+                catalogue_pages: 1,
+                tmdb_rate: None,
+                movie_ttl: Duration::from_secs(300),
+                entitlement_mode: EntitlementMode::Any,
+                entitlement_max_age: Duration::from_secs(60),
+            },
+        );
+        Running { handles, bus, arbiter }
+    }
+
+    async fn user(&self) -> UserId {
+        let account = NewAccount {
+            email: format!("{}@example.com", UserId::generate()).parse().unwrap(),
+            name: "Ada".parse().unwrap(),
+            role: Role::User,
+            password_hash: "none".into(),
+            now: Timestamp::now(),
+        };
+        let Created::Now(user) = Accounts::create(&self.sql, account, None).await.unwrap() else {
+            panic!("a new account is new");
+        };
+        let subscription = NewSubscription {
+            user: user.id,
+            package: self.package,
+            starts_at: Timestamp::EPOCH,
+            ends_at: None,
+            now: Timestamp::now(),
+        };
+        self.sql.subscribe(subscription, None).await.unwrap();
+        user.id
+    }
+
+    async fn mark(&self, user: UserId, number: i64) {
+        let genres = [genre(number % 3 + 1), genre(1)].into_iter().collect();
+        let movie = MovieSnapshot { id: movie(number), title: format!("movie {number}"), genres };
+        let request = MarkMovie {
+            user,
+            movie_id: movie.id,
+            movie: Some(movie),
+            viewing: None::<Viewing>,
+            mode: EntitlementMode::Any,
+            now: self.clock.now(),
+        };
+        self.sql.mark(request).await.unwrap();
+    }
+
+    async fn unmark(&self, user: UserId, number: i64) {
+        assert!(self.sql.unmark(user, movie(number), self.clock.now()).await.unwrap());
+    }
+
+    /// What the marks add up to.
+    async fn truth(&self, user: UserId) -> Projection {
+        let history = self.sql.history(user).await.unwrap().unwrap();
+        Projection::rebuilt(user, history.seq, &history.marks)
+    }
+
+    /// Waits until the stored projection equals the marks.
+    async fn settled(&self, user: UserId) {
+        let truth = self.truth(user).await;
+        eventually("the stored report equals the marks", || async {
+            self.documents.projection(user).await.is_ok_and(|it| it.as_ref() == Some(&truth))
+        })
+        .await;
+    }
+
+    /// A way round the adapter, for damage.
+    async fn damage(&self, file: &str, statement: &str) {
+        let path = self.folder.path().join(file);
+        let pool = SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+
+    /// Has every event published again, in another order for every seed.
+    async fn publish_again(&self, seed: i64) {
+        let path = self.folder.path().join("sql.db");
+        let pool = SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        for statement in [
+            "CREATE TEMP TABLE shuffled AS SELECT * FROM outbox",
+            "DELETE FROM outbox",
+            "INSERT INTO outbox (event_id, user_id, kind, payload, created_at) \
+             SELECT event_id, user_id, kind, payload, created_at FROM shuffled \
+             ORDER BY id * (7919 + ?) % 41",
+            "DROP TABLE shuffled",
+        ] {
+            let query = sqlx::query(statement);
+            let query = if statement.contains('?') { query.bind(seed) } else { query };
+            query.execute(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        pool.close().await;
+    }
+
+    async fn scalar(&self, query: &str) -> i64 {
+        let path = self.folder.path().join("sql.db");
+        let pool = SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned()));
+        let found = query.fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        found
+    }
+}
+
+struct Running {
+    handles: Handles,
+    bus: InProcessBus,
+    arbiter: Arbiter,
+}
+
+impl Running {
+    async fn stop(self) {
+        self.handles.drain().await;
+        self.bus.close().await;
+        self.arbiter.stop();
+    }
+}
+
+fn genre(number: i64) -> GenreId {
+    GenreId::try_from(number).unwrap()
+}
+
+fn movie(number: i64) -> MovieId {
+    MovieId::try_from(number).unwrap()
+}
+
+async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl FnMut() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !check().await {
+        assert!(Instant::now() < deadline, "{what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[actix_web::test]
+async fn marks_become_reports_and_readers_see_their_own_writes() {
+    let world = World::new().await;
+    let running = world.start();
+    let user = world.user().await;
+    assert_eq!(running.handles.reports.report(user).await.unwrap(), Some(Projection::empty(user)));
+    for number in 1..=30 {
+        world.mark(user, number).await;
+        let seen = running.handles.reports.report(user).await.unwrap().unwrap();
+        assert_eq!(seen, world.truth(user).await, "after mark {number}");
+    }
+    for number in 1..=10 {
+        world.unmark(user, number).await;
+        let seen = running.handles.reports.report(user).await.unwrap().unwrap();
+        assert_eq!(seen, world.truth(user).await, "after unmarking {number}");
+    }
+    world.settled(user).await;
+    assert_eq!(running.handles.reports.report(UserId::generate()).await.unwrap(), None);
+    let backlog = running.handles.relay.backlog().await.unwrap();
+    eventually("the outbox is empty", || async {
+        running.handles.relay.backlog().await.unwrap().events == 0
+    })
+    .await;
+    assert!(backlog.events <= 40);
+    let status = running.handles.reports.status();
+    assert_eq!((status.applied, status.gaps, status.poisoned), (40, 0, 0));
+    running.stop().await;
+}
+
+#[actix_web::test]
+async fn what_was_committed_while_nothing_ran_is_folded_at_the_next_start() {
+    let world = World::new().await;
+    let user = world.user().await;
+    for number in 1..=300 {
+        world.mark(user, number).await;
+    }
+    let running = world.start();
+    world.settled(user).await;
+    assert_eq!(running.handles.reports.status().applied, 300);
+    running.stop().await;
+}
+
+#[actix_web::test]
+async fn events_that_come_again_in_any_order_change_nothing() {
+    let world = World::new().await;
+    let running = world.start();
+    let users = [world.user().await, world.user().await];
+    for number in 1..=20 {
+        for user in users {
+            world.mark(user, number).await;
+        }
+    }
+    for user in users {
+        world.settled(user).await;
+    }
+    for turn in 0..3 {
+        world.publish_again(turn).await;
+        running.handles.relay.inject(InjectPanic::InFuture).await.unwrap_err();
+        eventually("the outbox is empty", || async {
+            running.handles.relay.backlog().await.unwrap().events == 0
+        })
+        .await;
+        for user in users {
+            let stored = world.documents.projection(user).await.unwrap().unwrap();
+            assert_eq!(stored, world.truth(user).await);
+        }
+    }
+    let status = running.handles.reports.status();
+    assert_eq!(status.applied, 40);
+    assert!(status.duplicates >= 3 * 40);
+    running.stop().await;
+}
+
+#[actix_web::test]
+async fn a_lost_event_is_made_good_when_the_next_one_comes() {
+    let world = World::new().await;
+    let user = world.user().await;
+    for number in 1..=5 {
+        world.mark(user, number).await;
+    }
+    world.damage("sql.db", "DELETE FROM outbox WHERE id IN (2, 3)").await;
+    let running = world.start();
+    world.settled(user).await;
+    let status = running.handles.reports.status();
+    assert!(status.gaps >= 1 && status.rebuilt >= 1, "{status:?}");
+    running.stop().await;
+}
+
+#[actix_web::test]
+async fn a_lost_last_event_is_found_by_the_reconciler_and_never_missed_by_the_reader() {
+    let world = World::new().await;
+    let user = world.user().await;
+    world.mark(user, 1).await;
+    world.damage("sql.db", "DELETE FROM outbox").await;
+    let running = world.start();
+    let seen = running.handles.reports.report(user).await.unwrap().unwrap();
+    assert_eq!(seen, world.truth(user).await, "the reader is given the marks themselves");
+    assert_eq!(world.documents.projection(user).await.unwrap(), None);
+    running.stop().await;
+
+    world.clock.advance(Duration::from_secs(60));
+    let running = world.start();
+    world.settled(user).await;
+    running.stop().await;
+}
+
+#[actix_web::test]
+async fn reports_come_back_after_the_loss_of_their_store() {
+    let world = World::new().await;
+    let running = world.start();
+    let users = [world.user().await, world.user().await];
+    for user in users {
+        world.mark(user, 1).await;
+        world.settled(user).await;
+    }
+    running.stop().await;
+    world.damage("documents.db", "DELETE FROM projections").await;
+    world.damage("documents.db", "DELETE FROM sync_records").await;
+    world.clock.advance(Duration::from_secs(60));
+    let running = world.start();
+    for user in users {
+        world.settled(user).await;
+    }
+    running.stop().await;
+}
+
+#[actix_web::test]
+async fn poison_is_put_aside_with_its_reason_and_the_rest_goes_on() {
+    let world = World::new().await;
+    let (first, second) = (world.user().await, world.user().await);
+    for number in 1..=3 {
+        world.mark(first, number).await;
+        world.mark(second, number).await;
+    }
+    world.damage("sql.db", "UPDATE outbox SET payload = '{\"half' WHERE id = 1").await;
+    world
+        .damage(
+            "sql.db",
+            "UPDATE outbox SET payload = replace(payload, 'marked', 'liked') WHERE id = 4",
+        )
+        .await;
+    let running = world.start();
+    for user in [first, second] {
+        world.settled(user).await;
+    }
+    assert_eq!(running.handles.reports.status().poisoned, 2);
+    let buried = "SELECT count(*) FROM outbox WHERE state = 2 AND length(buried_reason) > 10";
+    eventually("both are buried with a reason", || async { world.scalar(buried).await == 2 }).await;
+    assert_eq!(world.sql.backlog().await.unwrap().events, 0);
+    running.stop().await;
+}
+
+#[actix_web::test]
+async fn nothing_of_an_account_that_is_gone_comes_back() {
+    let world = World::new().await;
+    let running = world.start();
+    let user = world.user().await;
+    world.mark(user, 1).await;
+    world.settled(user).await;
+    let path = world.folder.path().join("sql.db");
+    let pool = SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    let first: (String, String) =
+        sqlx::query_as("SELECT event_id, payload FROM outbox").fetch_one(&pool).await.unwrap();
+    Accounts::delete(&world.sql, user, world.clock.now()).await.unwrap();
+    eventually("the report is erased", || async {
+        world.documents.projection(user).await.unwrap().is_none()
+    })
+    .await;
+    // Its first event, late.
+    sqlx::query(
+        "INSERT INTO outbox (event_id, user_id, kind, payload, created_at) VALUES (?, ?, 'marked', ?, 0)",
+    )
+    .bind(&first.0)
+    .bind(user.to_string())
+    .bind(&first.1)
+    .execute(&pool)
+    .await
+    .unwrap();
+    world.sql.committed().notify_one();
+    eventually("the late event is dealt with", || async {
+        world.sql.backlog().await.unwrap().events == 0
+    })
+    .await;
+    assert_eq!(world.documents.projection(user).await.unwrap(), None);
+    assert_eq!(running.handles.reports.report(user).await.unwrap(), None);
+    running.stop().await;
+}
+
+#[actix_web::test]
+async fn a_report_that_cannot_be_read_is_rebuilt() {
+    let world = World::new().await;
+    let running = world.start();
+    let user = world.user().await;
+    world.mark(user, 1).await;
+    world.settled(user).await;
+    world.damage("documents.db", "UPDATE projections SET document = 'no JSON'").await;
+    assert_eq!(
+        running.handles.reports.report(user).await.unwrap().unwrap(),
+        world.truth(user).await
+    );
+    world.mark(user, 2).await;
+    world.settled(user).await;
+    running.stop().await;
+}
+
+#[actix_web::test]
+async fn panics_anywhere_on_the_path_lose_nothing_and_double_nothing() {
+    let world = World::new().await;
+    let running = world.start();
+    let user = world.user().await;
+    let mut number = 0;
+    for panic in [InjectPanic::InFuture, InjectPanic::InHandler] {
+        for _ in 0..3 {
+            for _ in 0..10 {
+                number += 1;
+                world.mark(user, number).await;
+            }
+            assert!(running.handles.reports.inject(panic).await.is_err());
+            assert!(running.handles.relay.inject(panic).await.is_err());
+            world.settled(user).await;
+            let seen = running.handles.reports.report(user).await.unwrap().unwrap();
+            assert_eq!(seen.total_films, number as u64);
+        }
+    }
+    let health = running.handles.reports.health();
+    assert!(health.restarts >= 1 && health.rebuilds >= 1, "{health:?}");
+    running.stop().await;
+}
+
+#[actix_web::test]
+async fn without_its_store_a_report_is_counted_from_the_marks() {
+    let world = World::new().await;
+    let running = world.start();
+    let user = world.user().await;
+    world.mark(user, 1).await;
+    world.settled(user).await;
+    world.documents.close().await;
+    world.mark(user, 2).await;
+    let seen = running.handles.reports.report(user).await.unwrap().unwrap();
+    assert_eq!(seen, world.truth(user).await);
+    running.arbiter.stop();
+}
