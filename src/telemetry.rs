@@ -26,7 +26,12 @@ pub fn init(config: &Config) -> Result<(), TelemetryError> {
     let lines = match format {
         LogFormat::Pretty => fmt::layer().with_writer(io::stderr).with_ansi(terminal).boxed(),
         // The request's id stands in the span, and so in every line.
-        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed(),
+        LogFormat::Json => fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .with_writer(io::stderr)
+            .boxed(),
     };
     registry()
         .with(lines)
