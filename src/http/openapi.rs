@@ -18,6 +18,7 @@ use utoipa::{
 use super::{
     ErrorCode, FieldError,
     guard::Access,
+    openapi_texts::refine,
     problem::{PROBLEM_TYPES, ProblemBody},
     routes::{ApiDoc, Row, TABLE},
 };
@@ -27,9 +28,10 @@ const BEARER: &str = "bearer";
 /// The document as JSON.
 #[must_use]
 pub fn document() -> String {
-    let document = ApiDoc::openapi();
     // Only maps with text keys and plain values: encoding them cannot fail.
-    document.to_pretty_json().unwrap_or_default()
+    let mut document = serde_json::to_value(ApiDoc::openapi()).unwrap_or_default();
+    refine(&mut document);
+    format!("{document:#}")
 }
 
 /// Adds what follows from the table.
