@@ -59,7 +59,7 @@ pub fn run(cli: Cli) -> ExitCode {
     outcome.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
 }
 
-fn failed(error: &dyn std::error::Error) -> ExitCode {
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("watchme: {error}");
     ExitCode::FAILURE
 }

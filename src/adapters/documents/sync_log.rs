@@ -20,12 +20,11 @@ impl SyncLog for DocumentStore {
                 .fetch_optional(&self.readers)
                 .await
                 .map_err(store_error)?;
-        let record = document.map(|text| read(KIND, name, &text)).transpose();
-        Ok(record.unwrap_or_else(|error| {
+        let Some(text) = document else { return Ok(SyncRecord::default()) };
+        Ok(read(KIND, name, &text).unwrap_or_else(|error| {
             tracing::warn!(%error, "the sync record counts as none");
-            None
+            SyncRecord::default()
         }))
-        .map(Option::unwrap_or_default)
     }
 
     async fn save_sync_record(&self, name: &str, record: &SyncRecord) -> Result<(), StoreError> {

@@ -1,0 +1,230 @@
+//! The stores, the bus and the actors, without HTTP.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::Arbiter;
+use sqlx::SqlitePool;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+use watchme::adapters::{
+    bus::{InProcessBus, InProcessChanges},
+    documents::DocumentStore,
+    sql::{SqlSettings, SqlStore},
+};
+use watchme_actors::{
+    Handles,
+    domain::{
+        EntitlementMode, GenreId, MovieId, MovieSnapshot, PackageId, Projection, Role, Timestamp,
+        UserId, Viewing,
+    },
+    ports::{
+        Accounts, Clock, Created, EventBus, MarkMovie, NewAccount, NewPackage, NewSubscription,
+        Packages, Reports, Subscriptions, WatchLog,
+    },
+    testing::fakes::ScriptedMetadata,
+};
+
+/// The machine's clock, moved forward by what a test says.
+#[derive(Default)]
+pub(crate) struct MovedClock(AtomicU64);
+
+impl MovedClock {
+    pub(crate) fn advance(&self, time: Duration) {
+        self.0.fetch_add(time.as_millis().try_into().unwrap(), Ordering::Relaxed);
+    }
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now().after(Duration::from_millis(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) sql: SqlStore,
+    pub(crate) documents: DocumentStore,
+    pub(crate) clock: Arc<MovedClock>,
+    package: PackageId,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("sql.db").display());
+        let sql = SqlStore::open(&SqlSettings::new(url)).await.unwrap();
+        sql.migrate().await.unwrap();
+        let documents = DocumentStore::open(&folder.path().join("documents.db")).await.unwrap();
+        documents.migrate().await.unwrap();
+        let package = NewPackage {
+            name: "Everything".parse().unwrap(),
+            genres: [genre(1), genre(2), genre(3)].into_iter().collect(),
+            created_by: None,
+            now: Timestamp::now(),
+        };
+        let package = Packages::create(&sql, package, None).await.unwrap().into_inner().id;
+        Self { folder, sql, documents, clock: Arc::default(), package }
+    }
+
+    pub(crate) fn start(&self) -> Running {
+        let arbiter = Arbiter::new();
+        let bus = InProcessBus::new(Arc::new(self.sql.clone()));
+        let handles = watchme_actors::start(
+            &arbiter.handle(),
+            watchme_actors::Ports {
+                packages: Arc::new(self.sql.clone()),
+                subscriptions: Arc::new(self.sql.clone()),
+                watch_log: Arc::new(self.sql.clone()),
+                outbox: Arc::new(self.sql.clone()),
+                lease: Arc::new(self.sql.clone()),
+                catalogue: Arc::new(self.documents.clone()),
+                genres: Arc::new(self.documents.clone()),
+                reports: Arc::new(self.documents.clone()),
+                sync_log: Arc::new(self.documents.clone()),
+                metadata: Arc::new(ScriptedMetadata::new()),
+                bus: Arc::new(bus.clone()),
+                changes: Arc::new(InProcessChanges::default()),
+                clock: self.clock.clone(),
+            },
+            watchme_actors::Settings {
+                genre_sync_interval: Duration::from_secs(7_200),
+                catalogue_pages: 1,
+                tmdb_rate: None,
+                movie_ttl: Duration::from_secs(300),
+                entitlement_mode: EntitlementMode::Any,
+                entitlement_max_age: Duration::from_secs(60),
+            },
+        );
+        Running { handles, bus, arbiter }
+    }
+
+    pub(crate) async fn user(&self) -> UserId {
+        let account = NewAccount {
+            email: format!("{}@example.com", UserId::generate()).parse().unwrap(),
+            name: "Ada".parse().unwrap(),
+            role: Role::User,
+            password_hash: "none".into(),
+            now: Timestamp::now(),
+        };
+        let Created::Now(user) = Accounts::create(&self.sql, account, None).await.unwrap() else {
+            panic!("a new account is new");
+        };
+        let subscription = NewSubscription {
+            user: user.id,
+            package: self.package,
+            starts_at: Timestamp::EPOCH,
+            ends_at: None,
+            now: Timestamp::now(),
+        };
+        self.sql.subscribe(subscription, None).await.unwrap();
+        user.id
+    }
+
+    pub(crate) async fn mark(&self, user: UserId, number: i64) {
+        let genres = [genre(number % 3 + 1), genre(1)].into_iter().collect();
+        let movie = MovieSnapshot { id: movie(number), title: format!("movie {number}"), genres };
+        let request = MarkMovie {
+            user,
+            movie_id: movie.id,
+            movie: Some(movie),
+            viewing: None::<Viewing>,
+            mode: EntitlementMode::Any,
+            now: self.clock.now(),
+        };
+        self.sql.mark(request).await.unwrap();
+    }
+
+    pub(crate) async fn unmark(&self, user: UserId, number: i64) {
+        assert!(self.sql.unmark(user, movie(number), self.clock.now()).await.unwrap());
+    }
+
+    /// What the marks add up to.
+    pub(crate) async fn truth(&self, user: UserId) -> Projection {
+        let history = self.sql.history(user).await.unwrap().unwrap();
+        Projection::rebuilt(user, history.seq, &history.marks)
+    }
+
+    /// Waits until the stored projection equals the marks.
+    pub(crate) async fn settled(&self, user: UserId) {
+        let truth = self.truth(user).await;
+        eventually("the stored report equals the marks", || async {
+            self.documents.projection(user).await.is_ok_and(|it| it.as_ref() == Some(&truth))
+        })
+        .await;
+    }
+
+    /// A way round the adapter, for damage.
+    pub(crate) async fn damage(&self, file: &str, statement: &str) {
+        let path = self.folder.path().join(file);
+        let pool = SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+
+    /// Has every event published again, in another order for every seed.
+    pub(crate) async fn publish_again(&self, seed: i64) {
+        let path = self.folder.path().join("sql.db");
+        let pool = SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        for statement in [
+            "CREATE TEMP TABLE shuffled AS SELECT * FROM outbox",
+            "DELETE FROM outbox",
+            "INSERT INTO outbox (event_id, user_id, kind, payload, created_at) \
+             SELECT event_id, user_id, kind, payload, created_at FROM shuffled \
+             ORDER BY id * (7919 + ?) % 41",
+            "DROP TABLE shuffled",
+        ] {
+            let query = sqlx::query(statement);
+            let query = if statement.contains('?') { query.bind(seed) } else { query };
+            query.execute(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        pool.close().await;
+    }
+
+    pub(crate) async fn scalar(&self, query: &str) -> i64 {
+        let path = self.folder.path().join("sql.db");
+        let pool = SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned()));
+        let found = query.fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        found
+    }
+}
+
+pub(crate) struct Running {
+    pub(crate) handles: Handles,
+    pub(crate) bus: InProcessBus,
+    pub(crate) arbiter: Arbiter,
+}
+
+impl Running {
+    pub(crate) async fn stop(self) {
+        self.handles.drain().await;
+        self.bus.close().await;
+        self.arbiter.stop();
+    }
+}
+
+fn genre(number: i64) -> GenreId {
+    GenreId::try_from(number).unwrap()
+}
+
+fn movie(number: i64) -> MovieId {
+    MovieId::try_from(number).unwrap()
+}
+
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl FnMut() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !check().await {
+        assert!(Instant::now() < deadline, "{what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
