@@ -20,7 +20,7 @@ const MAX_BYTES: usize = 64 * 1024;
 /// read the answer.
 const MAX_DRAINED: usize = 16 * 1024 * 1024;
 /// For the whole body to arrive: the server has no timer of its own for it.
-const ARRIVAL: Duration = Duration::from_secs(9);
+const ARRIVAL: Duration = Duration::from_secs(7);
 
 /// A body of at most 64 KiB. Extracting it never fails: what is wrong is remembered.
 pub(crate) struct RawBody {
