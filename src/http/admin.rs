@@ -10,7 +10,7 @@ use watchme_actors::{
 
 use super::{
     AppState, ErrorCode, Problem,
-    body::RawBody,
+    body::{RawBody, given},
     check::Check,
     respond,
     shapes::{RoleWord, StatusWord, UserBody},
@@ -22,11 +22,11 @@ use super::{
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"status": "disabled"}), min_properties = 1)]
 pub(crate) struct Standing {
-    #[schema(value_type = Option<RoleWord>)]
-    #[serde(default)]
+    #[schema(value_type = RoleWord, required = false)]
+    #[serde(default, deserialize_with = "given")]
     role: Option<String>,
-    #[schema(value_type = Option<StatusWord>)]
-    #[serde(default)]
+    #[schema(value_type = StatusWord, required = false)]
+    #[serde(default, deserialize_with = "given")]
     status: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use actix_web::{
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, error::Category};
 use watchme_actors::domain::Invalid;
 
@@ -20,7 +20,7 @@ const MAX_BYTES: usize = 64 * 1024;
 /// read the answer.
 const MAX_DRAINED: usize = 16 * 1024 * 1024;
 /// For the whole body to arrive: the server has no timer of its own for it.
-const ARRIVAL: Duration = Duration::from_secs(9);
+const ARRIVAL: Duration = Duration::from_secs(7);
 
 /// A body of at most 64 KiB. Extracting it never fails: what is wrong is remembered.
 pub(crate) struct RawBody {
@@ -123,6 +123,16 @@ impl RawBody {
     }
 }
 
+/// A field that may be left out but, where it is given, is not null: with
+/// `#[serde(default, deserialize_with = "given")]`.
+pub(crate) fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 /// What serde says about a value, without echoing the value.
 pub(crate) fn explain(path: &str, message: &str) -> FieldError {
     let quoted = message.split('`').nth(1).unwrap_or_default();
@@ -139,7 +149,8 @@ pub(crate) fn explain(path: &str, message: &str) -> FieldError {
         });
         let reason =
             expected.map_or_else(|| "is not valid".to_owned(), |what| format!("must be {what}"));
-        return FieldError::new(path, Invalid::new("invalid_type", reason));
+        let field = if path == "." { "body" } else { path };
+        return FieldError::new(field, Invalid::new("invalid_type", reason));
     };
     let parent = path.strip_suffix(field.as_str()).unwrap_or(path).trim_matches('.');
     let field: String = field.chars().take(100).collect();
@@ -151,7 +162,6 @@ pub(crate) fn explain(path: &str, message: &str) -> FieldError {
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use actix_web::{FromRequest, test::TestRequest};
-    use serde::Deserialize;
 
     use super::*;
 
@@ -221,7 +231,8 @@ mod tests {
             assert_eq!(problem.code(), ErrorCode::ValidationFailed, "{text}");
             assert_eq!(first_field(&problem), (field.to_owned(), code.to_owned()), "{text}");
         }
-        assert_eq!(refused("[]").await.code(), ErrorCode::ValidationFailed);
+        assert_eq!(refused("7").await.code(), ErrorCode::ValidationFailed);
+        assert_eq!(first_field(&refused("7").await).0, "body");
     }
 
     #[actix_web::test]

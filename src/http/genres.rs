@@ -15,6 +15,7 @@ use super::{
     check::Check,
     pages::{self, PageBody},
     query, respond,
+    shapes::GenreNumber,
 };
 
 const MAX_IDS: usize = 200;
@@ -59,7 +60,7 @@ pub(crate) struct GenresQuery {
     #[param(required = false, min_length = 1, max_length = 100)]
     name: Option<String>,
     /// Only these; repeated, or parted by commas.
-    #[param(value_type = Vec<u32>, required = false, max_items = 200)]
+    #[param(value_type = Vec<GenreNumber>, required = false, max_items = 200)]
     ids: Vec<String>,
     /// Only genres of this package's latest version.
     #[param(value_type = Uuid, required = false)]

@@ -51,7 +51,7 @@ pub(crate) enum Health {
 
 /// How everything is.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Health, example = json!({"status": "pass",
+#[schema(as = HealthReport, example = json!({"status": "pass",
     "checks": {"sql": {"status": "pass"}, "documents": {"status": "pass"},
         "bus": {"status": "pass"}, "tmdb": {"status": "pass"}, "genreSync": {"status": "pass"},
         "actors": {"status": "pass"}},

@@ -11,6 +11,7 @@ mod guard;
 mod idempotency;
 mod layers;
 mod openapi;
+mod openapi_texts;
 mod page_cache;
 mod pages;
 mod problem;

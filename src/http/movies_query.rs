@@ -8,7 +8,7 @@ use watchme_actors::domain::{
     GenreId, GenreMode, Invalid, MovieFilter, MovieSort, PageRequest, bounded_line,
 };
 
-use super::{Problem, check::Check, genres::Flag, pages};
+use super::{Problem, check::Check, genres::Flag, pages, shapes::GenreNumber};
 
 const MAX_GENRES: usize = 200;
 const MAX_TEXT: usize = 200;
@@ -25,13 +25,13 @@ pub(crate) struct MoviesQuery {
     #[param(value_type = u32, required = false, minimum = 1, example = 10)]
     page_size: Option<String>,
     /// Only movies of these genres, as far as they are permitted. Repeated, or parted by commas.
-    #[param(value_type = Vec<u32>, required = false, max_items = 200)]
+    #[param(value_type = Vec<GenreNumber>, required = false, max_items = 200)]
     genre_id: Vec<String>,
     /// `any` (the default): one of the genres asked for is enough. `all`: a movie needs each.
     #[param(required = false, pattern = "^(any|all)$")]
     genre_mode: Option<String>,
     /// Movies of these genres are left out. Repeated, or parted by commas.
-    #[param(value_type = Vec<u32>, required = false, max_items = 200)]
+    #[param(value_type = Vec<GenreNumber>, required = false, max_items = 200)]
     exclude_genre_id: Vec<String>,
     /// First year of release, inclusive.
     #[param(value_type = i16, required = false, minimum = 1870, maximum = 2200)]

@@ -20,7 +20,7 @@ use super::{
     guard::Caller,
     pages::{self, PageBody},
     query, respond,
-    shapes::{GenreRef, named},
+    shapes::{GenreNumber, GenreRef, named},
 };
 use crate::config::PackageCreators;
 
@@ -159,7 +159,7 @@ pub(crate) struct Wanted {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// Genres of the synced list that are not retired.
-    #[schema(value_type = Vec<u32>, min_items = 1, max_items = 200)]
+    #[schema(value_type = Vec<GenreNumber>, min_items = 1, max_items = 200)]
     genre_ids: Vec<i64>,
 }
 
@@ -248,7 +248,7 @@ pub(crate) struct Edit {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// Genres of the synced list; retired ones only where the package has them already.
-    #[schema(value_type = Vec<u32>, min_items = 1, max_items = 200)]
+    #[schema(value_type = Vec<GenreNumber>, min_items = 1, max_items = 200)]
     genre_ids: Vec<i64>,
     /// `new`: subscriptions from now on. `all`: today's subscribers too.
     #[schema(value_type = String, pattern = "^(new|all)$", default = "new")]

@@ -76,6 +76,12 @@ pub(crate) struct GenreRef {
     name: String,
 }
 
+/// TMDb's number of a genre.
+#[derive(ToSchema)]
+#[schema(minimum = 1, maximum = 2147483647)]
+#[allow(dead_code, reason = "describes the numbers in the OpenAPI document")]
+pub(crate) struct GenreNumber(u32);
+
 /// The genres of a set with their names now.
 pub(crate) fn named(set: &GenreSet, genres: &GenreList) -> Vec<GenreRef> {
     set.iter().map(|id| GenreRef { id, name: genres.name(id) }).collect()

@@ -10,7 +10,7 @@ use watchme_actors::{
 
 use super::{
     AppState, ErrorCode, Problem,
-    body::RawBody,
+    body::{RawBody, given},
     check::Check,
     guard::Caller,
     pages::{self, PageBody},
@@ -123,12 +123,12 @@ pub(crate) struct SubscribeUser {
     #[schema(value_type = Uuid)]
     package_id: String,
     /// Inclusive; now when not given.
-    #[schema(format = DateTime)]
-    #[serde(default)]
+    #[schema(value_type = String, format = DateTime, required = false)]
+    #[serde(default, deserialize_with = "given")]
     starts_at: Option<String>,
     /// Exclusive, later than `startsAt`; open when not given.
-    #[schema(format = DateTime)]
-    #[serde(default)]
+    #[schema(value_type = String, format = DateTime, required = false)]
+    #[serde(default, deserialize_with = "given")]
     ends_at: Option<String>,
 }
 

@@ -145,5 +145,5 @@ pub(crate) async fn standing_changed(state: &AppState, user: UserId) {
 
 /// Refuses a body that changes nothing.
 pub(crate) fn nothing_given(fields: &str) -> Problem {
-    Problem::field("", Invalid::new("nothing_given", format!("must have one of {fields}")))
+    Problem::field("body", Invalid::new("nothing_given", format!("must have one of {fields}")))
 }

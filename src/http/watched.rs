@@ -13,7 +13,7 @@ use watchme_actors::{
 
 use super::{
     AppState, ErrorCode, Problem,
-    body::RawBody,
+    body::{RawBody, given},
     check::Check,
     guard::Caller,
     pages::{self, PageBody},
@@ -95,10 +95,10 @@ pub(crate) struct WatchedQuery {
     #[param(value_type = u32, required = false, minimum = 1, maximum = 2147483647)]
     genre_id: Option<String>,
     /// Earliest `watchedAt`, inclusive: an RFC 3339 time, or a date, from its beginning (UTC).
-    #[param(required = false, example = "2026-03-01")]
+    #[param(required = false, format = "date-or-time", example = "2026-03-01")]
     from: Option<String>,
     /// Latest `watchedAt`: an RFC 3339 time, exclusive, or a date, with the whole of it (UTC).
-    #[param(required = false, example = "2026-03-31")]
+    #[param(required = false, format = "date-or-time", example = "2026-03-31")]
     to: Option<String>,
 }
 
@@ -148,7 +148,8 @@ pub(crate) async fn read(
 pub(crate) struct ViewingBody {
     /// An RFC 3339 time, or a date where only the day is known. Not before 1900, at most 24 h
     /// from now. Now when not given.
-    #[serde(default)]
+    #[schema(value_type = String, format = "date-or-time", required = false)]
+    #[serde(default, deserialize_with = "given")]
     watched_at: Option<String>,
 }
 

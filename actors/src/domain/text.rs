@@ -26,7 +26,8 @@ pub fn bounded_line(raw: &str, max: usize) -> Result<String, Invalid> {
     if text.is_empty() {
         return Err(Invalid::new("blank", "must not be blank"));
     }
-    if text.chars().count() > max {
+    // Counted with the blanks round it: that is the length that clients are told of.
+    if raw.chars().count() > max {
         return Err(Invalid::new("too_long", format!("must have at most {max} characters")));
     }
     if text.chars().any(char::is_control) {
