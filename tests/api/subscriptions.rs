@@ -108,6 +108,47 @@ async fn a_subscription_can_be_cancelled_for_later() {
 }
 
 #[tokio::test]
+async fn a_cancellation_neither_prolongs_nor_reaches_back() {
+    let app = TestApp::start().await;
+    let user = app.subscriber(&[18]).await;
+    let held = user.get("/subscriptions").await.data();
+    let path = format!("/subscriptions/{}", held[0]["id"].as_str().unwrap());
+    let ends_at = async || time(&user.get("/subscriptions").await.data()[0]["endsAt"]);
+    user.delete(&format!("{path}?endsAt={}", in_hours(2))).await.expect(204);
+    let first = ends_at().await;
+    user.delete(&format!("{path}?endsAt={}", in_hours(4))).await.expect(204);
+    assert_eq!(ends_at().await, first);
+    user.delete(&format!("{path}?endsAt={}", in_hours(1))).await.expect(204);
+    assert!(ends_at().await < first);
+    let before = Timestamp::now();
+    user.delete(&format!("{path}?endsAt={}", in_hours(-4))).await.expect(204);
+    assert!((ends_at().await - before).get_seconds().abs() < 30, "it ends now, not in the past");
+    assert!(entitled(&user).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_subscription_to_come_is_in_the_way_of_one_that_would_meet_it() {
+    let app = TestApp::start().await;
+    let (user, admin) = (app.user().await, app.admin().await);
+    let package = admin.make_package("One", &[18]).await;
+    let path = format!("/users/{}/subscriptions", user.id);
+    let body = json!({ "packageId": package, "startsAt": in_hours(2) });
+    let later = admin.post(&path, &body).await.expect(201);
+    let open = json!({ "packageId": package });
+    user.post("/subscriptions", &open).await.problem(409, "already_subscribed");
+    let meets = json!({ "packageId": package, "endsAt": in_hours(3) });
+    admin.post(&path, &meets).await.problem(409, "already_subscribed");
+    let before = json!({ "packageId": package, "endsAt": in_hours(1) });
+    admin.post(&path, &before).await.expect(201);
+    assert_eq!(entitled(&user).await, [18]);
+    // Cancelled before it began, it is in nobody's way.
+    let cancelled = format!("/subscriptions/{}", later["id"].as_str().unwrap());
+    user.delete(&cancelled).await.expect(204);
+    let after = json!({ "packageId": package, "startsAt": in_hours(1) });
+    admin.post(&path, &after).await.expect(201);
+}
+
+#[tokio::test]
 async fn a_subscription_belongs_to_its_user_and_the_operator() {
     let app = TestApp::start().await;
     let (user, other, admin) = (app.subscriber(&[18]).await, app.user().await, app.admin().await);
