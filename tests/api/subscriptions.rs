@@ -66,6 +66,20 @@ async fn one_package_is_held_once_at_a_time() {
 }
 
 #[tokio::test]
+async fn every_change_is_seen_by_the_very_next_request() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let package = app.admin().await.make_package("One", &[18]).await;
+    // Often: what is forgotten too late is mostly forgotten in time.
+    for _ in 0..20 {
+        let id = user.subscribe(&package).await;
+        assert_eq!(entitled(&user).await, [18]);
+        user.delete(&format!("/subscriptions/{id}")).await.expect(204);
+        assert!(entitled(&user).await.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_cancelled_subscription_ends_now() {
     let app = TestApp::start().await;
     let user = app.subscriber(&[18]).await;
