@@ -101,6 +101,16 @@ impl Client {
         Self { token: None, id: String::new(), ..self.clone() }
     }
 
+    /// The same client with this token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), id: String::new(), ..self.clone() }
+    }
+
+    /// The same client for another service, or for the same one after a restart.
+    pub fn at(&self, other: &Self) -> Self {
+        Self { base: other.base.clone(), ..self.clone() }
+    }
+
     /// Signs in.
     pub async fn login(&self, email: &str, password: &str) -> Self {
         let body = json!({ "email": email, "password": password });
