@@ -1,0 +1,18 @@
+//! The whole service over real HTTP, one file for each resource.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod erasure;
+mod health;
+mod movies;
+mod openapi;
+mod oracle;
+mod panics;
+mod plays;
+mod reports;
+mod restart;
+mod tmdb;
+mod watched;
