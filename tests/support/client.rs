@@ -111,7 +111,7 @@ impl Client {
         Self { id: me["id"].as_str().expect("an id").to_owned(), ..client }
     }
 
-    /// A request below `/api/v1`, or to an absolute path that begins with `//`.
+    /// A request below `/api/v1`, or to an absolute path where it begins with `//`.
     pub async fn send(
         &self,
         method: Method,

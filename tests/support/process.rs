@@ -19,7 +19,6 @@ impl Process {
             .env("WATCHME_LISTEN", address)
             .env("RUST_LOG", "error")
             .envs(settings.iter().copied())
-            .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
