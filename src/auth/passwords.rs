@@ -94,7 +94,8 @@ impl Passwords {
     }
 
     fn with(params: Params, cores: usize, queue: usize) -> Result<Self, PasswordError> {
-        let nobody = phc(&params, Salt::generate(), Salt::generate().as_ref())?;
+        // Nothing hashes to this; and if something did, nobody would still be nobody.
+        let nobody = phc(&params, Salt::generate(), &[0; HASH_BYTES])?;
         Ok(Self(Arc::new(Inner {
             params,
             admitted: Arc::new(Semaphore::new(cores + queue)),
@@ -173,12 +174,12 @@ impl Inner {
         params: &Params,
         password: &[u8],
         salt: &Salt,
-    ) -> Result<[u8; HASH_BYTES], PasswordError> {
+    ) -> Result<Vec<u8>, PasswordError> {
         let blocks = params.block_count();
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let memory = memory.get_or_insert_default();
         memory.resize(blocks.max(memory.len()), Block::new());
-        let mut output = [0; HASH_BYTES];
+        let mut output = vec![0; params.output_len().unwrap_or(HASH_BYTES)];
         let outcome = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
             .hash_password_into_with_memory(password, salt.as_ref(), &mut output, &mut memory[..])
             .map_err(unusable);

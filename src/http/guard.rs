@@ -1,7 +1,10 @@
 //! Who may use a route. It runs before anything of the request is read, so that 401, 403 and 404
 //! come before whatever is wrong with query and body.
 
-use std::panic::AssertUnwindSafe;
+use std::{
+    future::{Ready, ready},
+    panic::AssertUnwindSafe,
+};
 
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest, HttpResponse,
@@ -12,7 +15,6 @@ use actix_web::{
     web,
 };
 use futures_util::FutureExt;
-use std::future::{Ready, ready};
 use watchme_actors::domain::{Role, UserId};
 
 use super::{AppState, ErrorCode, Problem, layers::RoutePattern, routes::Row};
@@ -71,7 +73,11 @@ pub(crate) async fn enter<B: MessageBody + 'static>(
             Ok(caller) => {
                 req.extensions_mut().insert(caller);
             }
-            Err(problem) => return Ok(req.into_response(HttpResponse::from_error(problem))),
+            Err(problem) => {
+                // Not `into_response`, which would lose the problem that the answer was made of.
+                let (request, _) = req.into_parts();
+                return Ok(ServiceResponse::new(request, HttpResponse::from_error(problem)));
+            }
         }
     }
     let request = req.request().clone();
@@ -86,9 +92,10 @@ pub(crate) async fn enter<B: MessageBody + 'static>(
 }
 
 async fn admit(access: Access, req: &HttpRequest) -> Result<Caller, Problem> {
+    let token = bearer(req)?;
     let state =
         req.app_data::<web::Data<AppState>>().ok_or_else(|| Problem::of(ErrorCode::Internal))?;
-    let claims = state.tokens.verify(bearer(req)?).map_err(|error| match error {
+    let claims = state.tokens.verify(token).map_err(|error| match error {
         TokenError::Invalid => Problem::of(ErrorCode::InvalidToken),
         TokenError::Expired => Problem::of(ErrorCode::TokenExpired),
     })?;
@@ -136,4 +143,64 @@ fn bearer(req: &HttpRequest) -> Result<&str, Problem> {
     }
     let (scheme, token) = value.to_str().ok().and_then(|v| v.split_once(' ')).ok_or_else(none)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(none()) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use actix_web::{
+        App, HttpResponse,
+        http::{Method, StatusCode},
+        middleware::from_fn,
+        test::{self, TestRequest},
+    };
+
+    use super::*;
+
+    const fn row(access: Access) -> Row {
+        let (method, handler) = (Method::GET, web::route as fn() -> actix_web::Route);
+        Row { method, path: "/", name: "test", access, errors: &[], handler }
+    }
+
+    static OPEN: Row = row(Access::Public);
+    static CLOSED: Row = row(Access::User);
+
+    async fn code(row: &'static Row) -> (StatusCode, Option<ErrorCode>) {
+        let panics = web::get().to(async || -> HttpResponse { panic!("on purpose") });
+        let guarded = panics.wrap(from_fn(move |req, next| enter(row, req, next)));
+        let app = test::init_service(App::new().route("/", guarded)).await;
+        let response = test::call_service(&app, TestRequest::default().to_request()).await;
+        let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
+        (response.status(), problem.map(Problem::code))
+    }
+
+    #[actix_web::test]
+    async fn a_panic_becomes_a_problem() {
+        let answered = code(&OPEN).await;
+        assert_eq!(answered, (StatusCode::INTERNAL_SERVER_ERROR, Some(ErrorCode::Internal)));
+    }
+
+    #[actix_web::test]
+    async fn a_refusal_keeps_its_problem() {
+        let answered = code(&CLOSED).await;
+        assert_eq!(answered, (StatusCode::UNAUTHORIZED, Some(ErrorCode::Unauthenticated)));
+    }
+
+    #[core::prelude::v1::test]
+    fn a_token_is_taken_out_of_one_header() {
+        let token = |values: &[&'static str]| {
+            let mut request = TestRequest::default();
+            for value in values {
+                request = request.append_header((header::AUTHORIZATION, *value));
+            }
+            let request = request.to_http_request();
+            bearer(&request).map(str::to_owned).map_err(|problem| problem.code())
+        };
+        assert_eq!(token(&["Bearer abc"]), Ok("abc".to_owned()));
+        assert_eq!(token(&["bearer abc"]), Ok("abc".to_owned()));
+        assert_eq!(token(&[]), Err(ErrorCode::Unauthenticated));
+        assert_eq!(token(&["Basic abc"]), Err(ErrorCode::Unauthenticated));
+        assert_eq!(token(&["Bearer"]), Err(ErrorCode::Unauthenticated));
+        assert_eq!(token(&["Bearer a", "Bearer b"]), Err(ErrorCode::InvalidToken));
+    }
 }

@@ -8,7 +8,7 @@ use utoipa::{
     Modify, OpenApi,
     openapi::{
         self, Content, ContentBuilder, Header, Info, Object, Ref, RefOr, Response, Schema, Tag,
-        example::ExampleBuilder,
+        example::{Example, ExampleBuilder},
         path::{Operation, ParameterIn, PathItem},
         schema::{SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
@@ -51,6 +51,10 @@ impl Modify for Complete {
             ("FieldError", <FieldError as utoipa::PartialSchema>::schema()),
         ] {
             components.schemas.insert(name.to_owned(), schema);
+        }
+        for code in ErrorCode::ALL {
+            let example = ExampleBuilder::new().summary(code.title()).value(Some(example(*code)));
+            components.examples.insert(code.as_str().to_owned(), RefOr::T(example.build()));
         }
         for row in TABLE {
             let item = document.paths.paths.get_mut(row.path);
@@ -153,8 +157,8 @@ const SIGNED_IN: &[ErrorCode] = &[
 fn problem_response(codes: &[ErrorCode]) -> Response {
     let words: Vec<_> = codes.iter().map(|code| format!("`{}`", code.as_str())).collect();
     let examples = codes.iter().map(|code| {
-        let example = ExampleBuilder::new().summary(code.title()).value(Some(example(*code)));
-        (code.as_str(), example.build())
+        let place = format!("#/components/examples/{}", code.as_str());
+        (code.as_str(), RefOr::<Example>::Ref(Ref::new(place)))
     });
     let content: Content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Problem")))

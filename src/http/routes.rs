@@ -29,7 +29,8 @@ pub(crate) struct Row {
     pub(crate) access: Access,
     /// What the handler may answer besides what access, body and query bring.
     pub(crate) errors: &'static [ErrorCode],
-    handler: fn() -> Route,
+    /// The route that leads to the handler, without its guards.
+    pub(crate) handler: fn() -> Route,
 }
 
 macro_rules! routes {

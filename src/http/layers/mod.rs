@@ -99,3 +99,63 @@ fn method_label(method: &Method) -> &'static str {
 pub(crate) async fn not_found() -> HttpResponse {
     HttpResponse::from_error(Problem::of(ErrorCode::NotFound))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use actix_web::{
+        App, HttpResponse,
+        http::StatusCode,
+        middleware::{Compress, from_fn},
+        test::{self, TestRequest},
+    };
+    use serde_json::Value;
+
+    use super::*;
+
+    async fn answer(path: &str) -> (StatusCode, String, Value) {
+        let app = test::init_service(
+            App::new()
+                .route("/fine", web::get().to(HttpResponse::Ok))
+                .route("/plain", web::get().to(HttpResponse::PayloadTooLarge))
+                .route(
+                    "/problem",
+                    web::get()
+                        .to(async || Err::<HttpResponse, _>(Problem::of(ErrorCode::LastAdmin))),
+                )
+                .default_service(web::to(not_found))
+                .wrap(Compress::default())
+                .wrap(from_fn(outermost)),
+        )
+        .await;
+        let request = TestRequest::with_uri(path).insert_header((REQUEST_ID_HEADER, "abc"));
+        let response = test::call_service(&app, request.to_request()).await;
+        assert_eq!(response.headers().get(REQUEST_ID_HEADER).unwrap(), "abc");
+        let status = response.status();
+        let content_type = response.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type.map_or("", |value| value.to_str().unwrap()).to_owned();
+        let body = test::read_body(response).await;
+        (status, content_type, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    #[actix_web::test]
+    async fn every_error_leaves_as_a_problem_that_names_the_request() {
+        for (path, status, code) in [
+            ("/plain", 413, "body_too_large"),
+            ("/problem", 409, "last_admin"),
+            ("/nowhere", 404, "not_found"),
+        ] {
+            let (answered, content_type, body) = answer(path).await;
+            assert_eq!(answered.as_u16(), status, "{path}");
+            assert_eq!(content_type, "application/problem+json", "{path}");
+            assert_eq!(body["code"], code, "{path}");
+            assert_eq!(body["status"], status, "{path}");
+            assert_eq!(body["instance"], "abc", "{path}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn what_is_fine_passes_as_it_is() {
+        assert_eq!(answer("/fine").await, (StatusCode::OK, String::new(), Value::Null));
+    }
+}
