@@ -58,7 +58,8 @@ async fn live(app: &TestApp) -> (Client, String) {
     let package = admin.make_package(&format!("Another for {}", user.id), &[DRAMA]).await;
     // An answer that somebody else asked for, but that is about this user.
     let path = format!("/users/{}/subscriptions", user.id);
-    let key = [("idempotency-key", "an-admins")];
+    let key = format!("for-{}", user.id);
+    let key = [("idempotency-key", key.as_str())];
     admin.post_with(&path, &key, &json!({ "packageId": package })).await.expect(201);
     assert_eq!(user.get("/reports/me").await.expect(200)["totalFilmsWatched"], 2);
     relayed(app).await;

@@ -260,6 +260,8 @@ async fn the_history_is_filtered_and_paged_latest_first() {
         ("from=2020-03-05T10:00:01Z", "2020-03-05T10:00:01Z", "9"),
         ("to=2020-03-05T10:00:00Z", "0", "2020-03-05T10:00:00Z"),
         ("from=2020-03-07&to=2020-03-05", "1", "1"),
+        ("to=9999-12-31", "0", "9"),
+        ("from=0001-01-01", "0", "9"),
     ] {
         assert_eq!(
             walk(&user, &format!("/watched?{query}"), 5).await,
