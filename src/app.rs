@@ -136,6 +136,8 @@ impl Application {
     /// Every [`AppError`] but `NotReady`.
     pub async fn start(config: Config) -> Result<Self, AppError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // Settings first: a wrong one stops the start before anything is written.
+        let metadata = metadata(&config.tmdb, Arc::clone(&clock))?;
         let data = DataDir::open(&config.data_dir)?;
         let jwt_secret = match &config.jwt_secret {
             Some(secret) => secret.clone(),
@@ -148,7 +150,6 @@ impl Application {
         let passwords = Passwords::new()?;
         let first_admin = first_start::admin(&stores.sql, &passwords, &config, &data).await?;
         let demo = config.tmdb.api_key.is_none();
-        let metadata = metadata(&config.tmdb, Arc::clone(&clock))?;
         if demo {
             let packages = demo_packages()?.into_iter().map(|it| (it.name, it.genres));
             first_start::packages(&stores.sql, packages).await?;

@@ -1,5 +1,7 @@
 //! CatalogueSyncActor over driven time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::HashSet,
     sync::{

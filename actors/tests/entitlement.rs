@@ -1,5 +1,7 @@
 //! EntitlementActor: what is published is never older than the last change that was awaited.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::{sync::Arc, time::Duration};
 
 use actix::Arbiter;

@@ -1,5 +1,7 @@
 //! GenreSyncActor over driven time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::{sync::Arc, time::Duration};
 
 use actix::Arbiter;

@@ -1,5 +1,7 @@
 //! Both layers of supervision, and the bounds on what an actor takes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::{
     sync::{
         Arc,

@@ -1,5 +1,7 @@
 //! TmdbClientActor over driven time: pace, coalescing, retries, patience, circuit.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use actix::Arbiter;

@@ -72,8 +72,12 @@ impl RawBody {
     /// 415, 413 and 408; 400 for what is not JSON; 422 for what is not of this shape.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let content = self.content()?;
-        // The whole text first: a syntax error behind a wrong value is a syntax error.
-        self.json(content)?;
+        // The whole text first: a syntax error behind a wrong value is a syntax error. And an
+        // object: out of an array serde would fill the fields by their order.
+        if !self.json(content)?.is_object() {
+            let error = FieldError::new("", Invalid::new("invalid_type", "must be an object"));
+            return Err(Problem::invalid(ErrorCode::ValidationFailed, vec![error]));
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(content);
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
             let path = error.path().to_string();

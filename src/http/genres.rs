@@ -111,7 +111,8 @@ impl FromStr for Flag {
 ///
 /// The list that was last synced with TMDb. Right after the first start it may take up to 5 s.
 #[utoipa::path(get, path = "/api/v1/genres", tag = "genres", params(GenresQuery),
-    responses((status = 200, description = "A page of genres", body = PageBody<GenreBody>)))]
+    responses((status = 200, description = "A page of genres", body = PageBody<GenreBody>,
+        headers(("ETag" = String, description = "Names this answer")))))]
 pub(crate) async fn list(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, Problem> {
     let wanted: GenresQuery = query::parse(&req)?;
     let mut check = Check::query();

@@ -40,6 +40,8 @@ pub(crate) async fn readyz(state: Data<AppState>) -> Result<HttpResponse, Proble
 /// How well something works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+// A name of its own in the document: the whole answer is called `Health` there.
+#[schema(as = HealthStatus)]
 pub(crate) enum Health {
     /// As it should.
     Pass,

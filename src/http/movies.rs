@@ -28,7 +28,8 @@ const STALE: HeaderValue = HeaderValue::from_static("watchme; hit; detail=stale"
 /// gives an empty page. While TMDb cannot be asked the answer carries
 /// `Cache-Status: watchme; hit; detail=stale`.
 #[utoipa::path(get, path = "/api/v1/movies", tag = "movies", params(MoviesQuery),
-    responses((status = 200, description = "A page of movies", body = PageBody<MovieBody>)))]
+    responses((status = 200, description = "A page of movies", body = PageBody<MovieBody>,
+        headers(("ETag" = String, description = "Names this answer")))))]
 pub(crate) async fn list(
     req: HttpRequest,
     caller: Caller,
@@ -40,7 +41,8 @@ pub(crate) async fn list(
 
 /// List the most popular movies that one may see
 #[utoipa::path(get, path = "/api/v1/movies/popular", tag = "movies", params(PopularQuery),
-    responses((status = 200, description = "A page of movies", body = PageBody<MovieBody>)))]
+    responses((status = 200, description = "A page of movies", body = PageBody<MovieBody>,
+        headers(("ETag" = String, description = "Names this answer")))))]
 pub(crate) async fn popular(
     req: HttpRequest,
     caller: Caller,
@@ -54,7 +56,8 @@ pub(crate) async fn popular(
 ///
 /// TMDb's first page for the text is added to the stored catalogue, which then answers.
 #[utoipa::path(get, path = "/api/v1/movies/search", tag = "movies", params(SearchQuery),
-    responses((status = 200, description = "A page of movies", body = PageBody<MovieBody>)))]
+    responses((status = 200, description = "A page of movies", body = PageBody<MovieBody>,
+        headers(("ETag" = String, description = "Names this answer")))))]
 pub(crate) async fn search(
     req: HttpRequest,
     caller: Caller,
@@ -172,7 +175,8 @@ pub(crate) struct CastBody {
 /// 503, not 404.
 #[utoipa::path(get, path = "/api/v1/movies/{id}", tag = "movies",
     params(("id" = u32, Path, minimum = 1, maximum = 2147483647, example = 550)),
-    responses((status = 200, description = "The movie", body = DetailsBody)))]
+    responses((status = 200, description = "The movie", body = DetailsBody,
+        headers(("ETag" = String, description = "Names this answer")))))]
 pub(crate) async fn details(
     req: HttpRequest,
     caller: Caller,

@@ -7,9 +7,10 @@ use serde_json::json;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        self, Content, ContentBuilder, Header, Info, Object, Ref, RefOr, Response, Schema, Tag,
+        self, Content, ContentBuilder, Header, Info, Object, Ref, RefOr, Required, Response,
+        Schema, Tag,
         example::{Example, ExampleBuilder},
-        path::{Operation, ParameterIn, PathItem},
+        path::{Operation, Parameter, ParameterIn, PathItem},
         schema::{SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
@@ -95,6 +96,7 @@ fn complete(operation: &mut Operation, row: &Row) {
             .entry(status.to_string())
             .or_insert_with(|| RefOr::T(problem_response(&codes)));
     }
+    conditional(operation);
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
             let mut id = Header::new(string());
@@ -102,6 +104,24 @@ fn complete(operation: &mut Operation, row: &Row) {
             response.headers.insert("X-Request-Id".to_owned(), RefOr::T(id));
         }
     }
+}
+
+/// A read whose answer has a tag can be asked whether that still holds.
+fn conditional(operation: &mut Operation) {
+    let tag = match operation.responses.responses.get("200") {
+        Some(RefOr::T(response)) => response.headers.get("ETag").cloned(),
+        _ => None,
+    };
+    let Some(tag) = tag else { return };
+    let mut unchanged = Response::new("What is known is still so");
+    unchanged.headers.insert("ETag".to_owned(), tag);
+    operation.responses.responses.insert("304".to_owned(), RefOr::T(unchanged));
+    let mut known = Parameter::new("If-None-Match");
+    known.parameter_in = ParameterIn::Header;
+    known.required = Required::False;
+    known.description = Some("`ETag`s of what is known, or `*`".to_owned());
+    known.schema = Some(string());
+    operation.parameters.get_or_insert_default().push(RefOr::T(known));
 }
 
 /// Every code that an operation may answer with.

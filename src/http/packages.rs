@@ -120,7 +120,8 @@ pub(crate) struct PackagesQuery {
 ///
 /// In the order of their making.
 #[utoipa::path(get, path = "/api/v1/packages", tag = "packages", params(PackagesQuery),
-    responses((status = 200, description = "A page of packages", body = PageBody<PackageBody>)))]
+    responses((status = 200, description = "A page of packages", body = PageBody<PackageBody>,
+        headers(("ETag" = String, description = "Names this answer")))))]
 pub(crate) async fn list(
     req: HttpRequest,
     caller: Caller,
@@ -198,7 +199,8 @@ pub(crate) async fn create(
 ///
 /// The `ETag` is the version, to be sent back as `If-Match` with an edit.
 #[utoipa::path(get, path = "/api/v1/packages/{id}", tag = "packages", params(("id" = Uuid, Path)),
-    responses((status = 200, description = "The package", body = PackageBody)))]
+    responses((status = 200, description = "The package", body = PackageBody,
+        headers(("ETag" = String, description = "The version")))))]
 pub(crate) async fn read(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, Problem> {
     let package = existing(&req, &state).await?;
     let tag = tag(&package);
@@ -223,7 +225,8 @@ pub(crate) struct VersionsQuery {
 /// Newest first.
 #[utoipa::path(get, path = "/api/v1/packages/{id}/versions", tag = "packages",
     params(("id" = Uuid, Path), VersionsQuery),
-    responses((status = 200, description = "A page of versions", body = PageBody<VersionBody>)))]
+    responses((status = 200, description = "A page of versions", body = PageBody<VersionBody>,
+        headers(("ETag" = String, description = "The version")))))]
 pub(crate) async fn versions(
     req: HttpRequest,
     state: Data<AppState>,

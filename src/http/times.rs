@@ -100,6 +100,8 @@ mod tests {
         assert_eq!(viewing("2026-03-02T20:00:01Z"), Err("in_the_future"));
         assert!(viewing("2026-03-02").is_ok());
         assert_eq!(viewing("2026-03-03"), Err("in_the_future"));
+        // The last day that there is, which no time zone can show whole.
+        assert_eq!(viewing("9999-12-31"), Err("in_the_future"));
         for bad in ["", "now", "2026-13-01", "2026-02-30", "2026-03-01T20:15:00", "01.03.2026"] {
             assert!(viewing(bad).is_err(), "{bad}");
         }
@@ -110,5 +112,7 @@ mod tests {
         let date: TimeOrDate = "2026-03-01".parse().unwrap();
         assert_eq!(date.beginning().to_string(), "2026-03-01T00:00:00Z");
         assert_eq!(date.end().to_string(), "2026-03-02T00:00:00Z");
+        let last: TimeOrDate = "9999-12-31".parse().unwrap();
+        assert!(last.beginning() > date.end() && last.end() > date.end());
     }
 }

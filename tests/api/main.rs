@@ -1,15 +1,27 @@
-//! The HTTP interface, as its clients see it.
+//! The whole service over real HTTP, as its clients see it: one file for each resource.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-mod auth;
-mod entitlements;
-mod genres;
-mod idempotency;
-mod packages;
-mod pages;
-mod problems;
-mod subscriptions;
 #[path = "../support/mod.rs"]
 mod support;
+
+mod auth;
+mod entitlements;
+mod erasure;
+mod genres;
+mod health;
+mod idempotency;
+mod movies;
+mod openapi;
+mod oracle;
+mod packages;
+mod pages;
+mod panics;
+mod plays;
+mod problems;
+mod reports;
+mod restart;
+mod subscriptions;
+mod tmdb;
 mod users;
+mod watched;

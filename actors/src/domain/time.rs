@@ -42,7 +42,9 @@ impl Timestamp {
     pub fn noon_of(date: jiff::civil::Date) -> Self {
         date.at(12, 0, 0, 0)
             .to_zoned(jiff::tz::TimeZone::UTC)
-            .map_or(Self::EPOCH, |noon| Self::from_millis(noon.timestamp().as_millisecond()))
+            .map(|noon| Self::from_millis(noon.timestamp().as_millisecond()))
+            // Beyond what can be shown: clamped like every other moment.
+            .unwrap_or(Self(if date.year() > 0 { Self::MAX_MILLIS } else { Self::MIN_MILLIS }))
     }
 
     /// This moment plus a duration.
