@@ -1,14 +1,20 @@
 //! Movies, cache-aside: what is remembered, then what is stored, then what TMDb says.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use moka::sync::Cache;
 
 use crate::{
     catalogue_sync::{CatalogueState, CatalogueSyncHandle},
     domain::{Movie, MovieId, MovieQuery, MovieSnapshot, Page, PageRequest},
-    ports::{Catalogue, Change, ChangeFeed, Clock, MetadataError, StoreError},
-    tmdb_client::{CircuitState, TmdbClientHandle, TmdbError},
+    ports::{Catalogue, Change, ChangeFeed, Clock, StoreError},
+    tmdb_client::{CircuitState, TmdbClientHandle},
 };
 
 /// How long a reader waits for TMDb before the stored answer has to do.
@@ -55,6 +61,8 @@ pub struct Movies {
     /// `None`: TMDb has said that there is no such movie.
     details: Cache<MovieId, Option<Arc<Movie>>>,
     searched: Cache<String, ()>,
+    /// Counts what was forgotten: what was read before is not remembered after.
+    epoch: Arc<AtomicU64>,
 }
 
 impl Movies {
@@ -74,6 +82,7 @@ impl Movies {
             clock,
             details: Cache::builder().max_capacity(REMEMBERED).time_to_live(ttl).build(),
             searched: Cache::builder().max_capacity(REMEMBERED).time_to_live(ttl).build(),
+            epoch: Arc::default(),
         }
     }
 
@@ -86,10 +95,13 @@ impl Movies {
             let movie = remembered.ok_or(MovieError::NotFound)?;
             return Ok(Found { movie, stale: false });
         }
+        let epoch = self.epoch.load(Ordering::Acquire);
         let stored = self.stored(id).await?;
         if let Some(movie) = stored.as_ref().filter(|movie| self.is_fresh(movie)) {
             let movie = Arc::new(movie.clone());
-            self.details.insert(id, Some(Arc::clone(&movie)));
+            if self.epoch.load(Ordering::Acquire) == epoch {
+                self.details.insert(id, Some(Arc::clone(&movie)));
+            }
             return Ok(Found { movie, stale: false });
         }
         match (self.fetch(id).await, stored) {
@@ -175,6 +187,7 @@ impl Movies {
 
     /// Something has changed somewhere.
     pub(crate) fn heard(&self, change: Change) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
         match change {
             Change::Movie(id) => self.details.invalidate(&id),
             Change::AllMovies => {
@@ -207,14 +220,13 @@ impl Movies {
         let movie = match outcome {
             Ok(Ok(Some(movie))) => movie,
             Ok(Ok(None)) => {
-                if self.stored(id).await?.is_some() {
+                // A source that has lost everything, because its address is wrong for instance,
+                // is no reason to forget what is stored.
+                if self.stored(id).await?.is_some() && self.tmdb.genres().await.is_ok() {
                     self.catalogue.remove(&[id]).await?;
                     self.changes.announce(Change::Movie(id)).await;
                 }
                 self.details.insert(id, None);
-                return Err(MovieError::NotFound);
-            }
-            Ok(Err(TmdbError::Source(MetadataError::Refused(_)))) => {
                 return Err(MovieError::NotFound);
             }
             Ok(Err(error)) => {

@@ -9,7 +9,7 @@
 use std::{
     panic::AssertUnwindSafe,
     sync::{
-        Arc, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -77,6 +77,8 @@ struct Vitals {
     restarts: AtomicU64,
     rebuilds: AtomicU64,
     died: Notify,
+    /// Restarts in a row, and when the last one was.
+    restart_backoff: Mutex<(Backoff, Option<Instant>)>,
 }
 
 /// Held by an actor as long as it lives; dropping it tells the watchdog.
@@ -84,10 +86,19 @@ struct Vitals {
 pub struct LifeLine(Arc<Vitals>);
 
 impl LifeLine {
-    /// Counts a stop-restart. Called from `Supervised::restarting`.
-    pub fn restarted(&self) {
+    /// Counts a stop-restart. Called from `Supervised::restarting`. How long to wait before work
+    /// of the actor's own begins again: actix restarts at once, and a panic that comes every time
+    /// would spin. Requests are answered meanwhile.
+    pub fn restarted(&self) -> Duration {
         self.0.restarts.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(actor = self.0.name, "the actor was restarted after a panic");
+        let mut restarts = self.0.restart_backoff.lock().unwrap_or_else(PoisonError::into_inner);
+        if restarts.1.is_some_and(|last| last.elapsed() > STEADY) {
+            restarts.0.reset();
+        }
+        restarts.1 = Some(Instant::now());
+        let wait = restarts.0.after_failure();
+        tracing::warn!(actor = self.0.name, ?wait, "the actor was restarted after a panic");
+        wait
     }
 }
 
@@ -142,6 +153,10 @@ where
             restarts: AtomicU64::new(0),
             rebuilds: AtomicU64::new(0),
             died: Notify::new(),
+            restart_backoff: Mutex::new((
+                Backoff::new(Duration::from_millis(20), Duration::from_secs(30)),
+                None,
+            )),
         });
         let factory = Arc::new(factory);
         let address = build(arbiter, &factory, &vitals);
@@ -166,8 +181,23 @@ where
         A: Handler<M>,
         A::Context: ToEnvelope<A, M>,
     {
+        let _permit = self.0.permits.try_acquire().map_err(|_| ActorError::Busy)?;
+        self.call_always(message).await
+    }
+
+    /// The same, however many requests are under way: for what must not be refused and what only
+    /// a few senders can send.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Restarting`.
+    pub async fn call_always<M>(&self, message: M) -> Result<M::Result, ActorError>
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+    {
         let line = &self.0;
-        let _permit = line.permits.try_acquire().map_err(|_| ActorError::Busy)?;
         line.vitals.under_way.fetch_add(1, Ordering::Relaxed);
         let vitals = Arc::clone(&line.vitals);
         let _counted = OnDrop(move || {

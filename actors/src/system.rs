@@ -172,9 +172,7 @@ async fn follow(handles: Handles, mut changes: Receiver<Change>) {
                 for change in [Change::AllMovies, Change::Genres] {
                     handles.hear(change).await;
                 }
-                if let Err(error) = handles.entitlements.forget_everything().await {
-                    tracing::warn!(%error, "entitlements will be read again at their age limit");
-                }
+                handles.entitlements.forget_everything().await;
                 continue;
             }
             Err(RecvError::Closed) => return,
@@ -185,19 +183,17 @@ async fn follow(handles: Handles, mut changes: Receiver<Change>) {
 
 impl Handles {
     async fn hear(&self, change: Change) {
-        let outcome = match change {
+        match change {
             Change::Subscriptions(user) | Change::Account(user) => {
-                self.entitlements.forget_user(user).await
+                self.entitlements.forget_user(user).await;
             }
             Change::Package(package) => self.entitlements.forget_package(package).await,
-            Change::Genres => self.genres.reload().await,
-            Change::Movie(_) | Change::AllMovies => {
-                self.movies.heard(change);
-                Ok(())
+            Change::Genres => {
+                if let Err(error) = self.genres.reload().await {
+                    tracing::warn!(%error, "the list of genres could not be read again");
+                }
             }
-        };
-        if let Err(error) = outcome {
-            tracing::warn!(%error, ?change, "a change was not passed on; it shows at the age limit");
+            Change::Movie(_) | Change::AllMovies => self.movies.heard(change),
         }
     }
 

@@ -62,11 +62,16 @@ struct Setup {
     source: ScriptedMetadata,
     documents: MemoryDocuments,
     changes: RecordingChanges,
+    lease: MemoryLease,
     clock: DrivenClock,
 }
 
 fn setup() -> Setup {
     pause();
+    setup_again()
+}
+
+fn setup_again() -> Setup {
     let clock = DrivenClock::default();
     let source = ScriptedMetadata::new();
     source.on_genres(|| {
@@ -74,14 +79,20 @@ fn setup() -> Setup {
         Ok(GENRES.map(genre).to_vec())
     });
     source.on_discover(move |genre, number| Ok(page(genre, number, clock.now())));
-    Setup { source, documents: MemoryDocuments::new(), changes: RecordingChanges::new(), clock }
+    Setup {
+        source,
+        documents: MemoryDocuments::new(),
+        changes: RecordingChanges::new(),
+        lease: MemoryLease::new(),
+        clock,
+    }
 }
 
 impl Setup {
     fn start(&self, pages_per_genre: u32) -> CatalogueSyncHandle {
         let arbiter = Arbiter::current();
         let tmdb = TmdbClientHandle::start(&arbiter, Arc::new(self.source.clone()), None);
-        let leases = ProcessLeases::new(Arc::new(MemoryLease::new()));
+        let leases = ProcessLeases::new(Arc::new(self.lease.clone()));
         let genres = GenreSyncHandle::start(
             &arbiter,
             GenreSyncPorts {
@@ -207,15 +218,49 @@ async fn after_a_death_the_pass_goes_on_where_it_was() {
 }
 
 #[actix::test]
-async fn a_page_that_is_refused_does_not_hold_up_the_others() {
+async fn a_page_that_can_never_be_read_holds_up_neither_the_others_nor_the_end() {
+    for error in [MetadataError::Refused("code 22".into()), MetadataError::Malformed("HTML".into())]
+    {
+        let setup = setup_again();
+        let clock = setup.clock;
+        setup.source.on_discover(move |genre, number| match number {
+            3 => Err(error.clone()),
+            _ => Ok(page(genre, number, clock.now())),
+        });
+        let progress = ready(&setup.start(500)).await;
+        assert_eq!(
+            (progress.pages_done, progress.pages_skipped, progress.pages_total),
+            (18, 3, 18)
+        );
+        assert_eq!(setup.documents.count().await.unwrap(), 15 * 20);
+    }
+}
+
+#[actix::test]
+async fn a_pass_without_one_readable_page_is_no_success() {
     let setup = setup();
+    setup.source.on_discover(|_, _| Err(MetadataError::Malformed("HTML".into())));
+    let sync = setup.start(500);
+    sleep(Duration::from_secs(3_600)).await;
+    let progress = sync.progress();
+    assert_eq!((progress.state, progress.record.last_success), (CatalogueState::Failed, None));
     let clock = setup.clock;
-    setup.source.on_discover(move |genre, number| match number {
-        3 => Err(MetadataError::Refused("code 22".into())),
-        _ => Ok(page(genre, number, clock.now())),
-    });
-    ready(&setup.start(500)).await;
-    assert_eq!(setup.documents.count().await.unwrap(), 15 * 20);
+    setup.source.on_discover(move |genre, number| Ok(page(genre, number, clock.now())));
+    ready(&sync).await;
+}
+
+#[actix::test]
+async fn what_may_not_be_kept_goes_whether_or_not_anything_is_fetched() {
+    let setup = setup();
+    setup.lease.seize("catalogue-sync");
+    let genre = GenreId::try_from(99).unwrap();
+    let old = movie(1, genre, setup.clock.now().before(DAY * 170));
+    setup.documents.upsert(&[old]).await.unwrap();
+    let _sync = setup.start(500);
+    sleep(DAY * 7).await;
+    assert_eq!(setup.documents.count().await.unwrap(), 1);
+    sleep(DAY * 4).await;
+    assert_eq!(setup.documents.count().await.unwrap(), 0);
 }
 
 #[actix::test]
@@ -238,7 +283,7 @@ async fn old_movies_are_fetched_again_or_go() {
     let genre = GenreId::try_from(99).unwrap();
     let aged = |id, days: u32| movie(id, genre, now.before(DAY * days));
     // Fresh; old; old and gone at the source; old and unanswered; too old to keep and unanswered.
-    let old = [aged(1, 10), aged(2, 160), aged(3, 160), aged(4, 160), aged(5, 179)];
+    let old = [aged(1, 10), aged(2, 160), aged(3, 160), aged(4, 160), aged(5, 180)];
     setup.documents.upsert(&old).await.unwrap();
     setup.source.on_movie(move |id| match id.get() {
         2 => Ok(Some(movie(2, genre, now))),

@@ -70,7 +70,7 @@ async fn versions_are_read_once_for_everybody() {
     let setup = setup();
     setup.held.give(setup.user, &[1], Timestamp::EPOCH, None);
     setup.genres().await;
-    setup.entitlements.forget_user(setup.user).await.unwrap();
+    setup.entitlements.forget_user(setup.user).await;
     setup.genres().await;
     assert_eq!((setup.held.reads(), setup.held.version_reads()), (2, 1));
 }
@@ -86,7 +86,7 @@ async fn a_read_that_began_before_a_change_is_thrown_away() {
     sleep(Duration::from_millis(10)).await;
     // The read has seen the subscription; now it goes, and the writer awaits the forgetting.
     setup.held.take_all(setup.user);
-    setup.entitlements.forget_user(setup.user).await.unwrap();
+    setup.entitlements.forget_user(setup.user).await;
     assert_eq!(setup.genres().await, Vec::<u32>::new());
     assert!(early.await.unwrap().entitlement.genres.is_empty(), "even for who asked before");
     assert_eq!(setup.genres().await, Vec::<u32>::new());
@@ -127,7 +127,7 @@ async fn forgetting_a_package_forgets_its_holders() {
     setup.genres().await;
     setup.entitlements.of(other).await.unwrap();
     setup.held.take_all(setup.user);
-    setup.entitlements.forget_package(package).await.unwrap();
+    setup.entitlements.forget_package(package).await;
     assert_eq!(setup.genres().await, Vec::<u32>::new());
     setup.entitlements.of(other).await.unwrap();
     assert_eq!(setup.held.reads(), 3, "the other's entry stays");

@@ -151,40 +151,70 @@ async fn a_long_pause_is_told_at_once() {
     assert!(client.movie(movie(3)).await.is_ok());
 }
 
-#[actix::test]
-async fn a_source_that_keeps_failing_is_left_alone_and_then_tried_with_one_request() {
+async fn broken() -> (ScriptedMetadata, TmdbClientHandle) {
     let (source, client) = start(None);
     source.on_movie(|_| Err(down()));
+    source.on_genres(|| Err(down()));
     for id in 1..=5 {
         assert_eq!(client.status().circuit, CircuitState::Closed, "{id}");
         assert_eq!(client.movie(movie(id)).await, Err(TmdbError::Source(down())));
     }
     assert_eq!(client.status().circuit, CircuitState::Open);
-    let before = source.calls().len();
-    assert!(matches!(client.movie(movie(6)).await, Err(TmdbError::CircuitOpen { .. })));
-    assert_eq!(source.calls().len(), before, "nothing was sent");
+    (source, client)
+}
 
-    sleep(Duration::from_secs(16)).await;
-    source.set_delay(Duration::from_millis(100));
-    source.on_movie(|_| Ok(None));
-    let (probe, others) =
-        tokio::join!(client.movie(movie(7)), join_all((8..20).map(|id| client.movie(movie(id)))));
-    assert_eq!(probe, Ok(None));
+#[actix::test]
+async fn a_source_that_keeps_failing_is_left_alone() {
+    let (source, client) = broken().await;
+    let before = source.calls().len();
+    let error = client.movie(movie(6)).await.unwrap_err();
+    assert!(matches!(error, TmdbError::CircuitOpen { retry_after } if !retry_after.is_zero()));
+    sleep(Duration::from_secs(14)).await;
+    assert!(client.movie(movie(7)).await.is_err());
+    assert_eq!(source.calls().len(), before, "nothing was sent");
+}
+
+#[actix::test]
+async fn one_request_finds_out_that_it_works_again_even_if_nobody_asks() {
+    let (source, client) = broken().await;
+    let before = source.calls().len();
+    source.set_delay(Duration::from_secs(1));
+    source.on_genres(|| Ok(Vec::new()));
+    sleep(Duration::from_millis(15_500)).await;
+    assert_eq!(client.status().circuit, CircuitState::HalfOpen);
+    let others = join_all((8..20).map(|id| client.movie(movie(id)))).await;
     assert!(others.iter().all(|it| matches!(it, Err(TmdbError::CircuitOpen { .. }))));
+    assert_eq!(source.calls().len(), before + 1);
+    sleep(Duration::from_secs(1)).await;
     assert_eq!(client.status().circuit, CircuitState::Closed);
+    source.on_movie(|_| Ok(None));
     assert!(client.movie(movie(21)).await.is_ok());
 }
 
 #[actix::test]
 async fn a_probe_that_fails_leaves_the_circuit_open() {
-    let (source, client) = start(None);
-    source.on_movie(|_| Err(down()));
-    for id in 1..=5 {
-        let _ = client.movie(movie(id)).await;
-    }
-    sleep(Duration::from_secs(16)).await;
-    assert!(matches!(client.movie(movie(6)).await, Err(TmdbError::Source(_))));
+    let (source, client) = broken().await;
+    let before = source.calls().len();
+    sleep(Duration::from_secs(60)).await;
     assert_eq!(client.status().circuit, CircuitState::Open);
+    let probes = source.calls().len() - before;
+    assert!((3..=12).contains(&probes), "at each end of the pause, a few attempts: {probes}");
+    source.on_genres(|| Ok(Vec::new()));
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(client.status().circuit, CircuitState::Closed);
+}
+
+#[actix::test]
+async fn requests_that_nobody_waits_for_any_more_are_bounded_too() {
+    let (source, client) = start(Some(1));
+    for id in 1..=2_000 {
+        let gone = tokio::time::timeout(Duration::from_millis(1), client.movie(movie(id))).await;
+        drop(gone);
+    }
+    assert!(matches!(client.movie(movie(3_000)).await, Err(TmdbError::Actor(ActorError::Busy))));
+    sleep(Duration::from_secs(600)).await;
+    assert!(source.calls().len() <= 620, "{}", source.calls().len());
+    assert!(client.movie(movie(3_000)).await.is_ok());
 }
 
 #[actix::test]

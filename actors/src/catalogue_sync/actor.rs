@@ -8,16 +8,19 @@ use actix::{
 
 use super::{
     handle::{CatalogueSyncPorts, CatalogueSyncSettings},
-    messages::{CatalogueProgress, CatalogueState, Tick},
+    messages::{CatalogueProgress, CatalogueState, Expire, Tick},
     pass::{Backlog, Interrupted, LEASE, NAME, Pass},
     retention,
 };
 use crate::{
     backoff::Backoff,
+    ports::StoreError,
     published::Published,
     supervision::{LifeLine, guarded, restart_after_panic},
 };
 
+/// When deleting what may not be kept is tried again.
+const EXPIRE_AGAIN: Duration = Duration::from_secs(60);
 /// From the end of one pass to the next.
 const REFRESH_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -27,6 +30,8 @@ pub(super) struct CatalogueSyncActor {
     pass: Pass,
     backoff: Backoff,
     timer: Option<SpawnHandle>,
+    /// Before work begins again after a restart.
+    pause: Duration,
 }
 
 impl CatalogueSyncActor {
@@ -39,7 +44,7 @@ impl CatalogueSyncActor {
     ) -> Self {
         let pass = Pass { ports, settings, backlog, progress };
         let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
-        Self { life, pass, backoff, timer: None }
+        Self { life, pass, backoff, timer: None, pause: Duration::ZERO }
     }
 
     fn schedule(&mut self, wait: Duration, context: &mut Context<Self>) {
@@ -49,15 +54,18 @@ impl CatalogueSyncActor {
         self.timer = Some(context.notify_later(Tick, wait));
     }
 
+    fn failed(&mut self) -> Duration {
+        let progress = *self.pass.progress.get();
+        self.pass.progress.set(CatalogueProgress { state: CatalogueState::Failed, ..progress });
+        self.backoff.after_failure()
+    }
+
     /// Reads when the last pass ended, and sets the first tick.
     fn load(&mut self, context: &mut Context<Self>) {
         let ports = self.pass.ports.clone();
         let work = guarded(async move {
             let record = ports.sync_log.sync_record(NAME).await?;
-            let stored = ports.catalogue.count().await?;
-            // A service that was off for months must not serve what it may not keep.
-            let expired = if stored > 0 { retention::delete_expired(&ports).await? } else { 0 };
-            Ok::<_, crate::ports::StoreError>((record, stored.saturating_sub(expired as u64)))
+            Ok::<_, StoreError>((record, ports.catalogue.count().await?))
         });
         context.spawn(work.into_actor(self).map(|outcome, actor, context| match outcome {
             Ok(Ok((record, stored))) => {
@@ -91,14 +99,16 @@ impl Actor for CatalogueSyncActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        self.load(context);
+        // A service that was off for months must not serve what it may not keep.
+        context.notify(Expire);
+        context.run_later(self.pause, Self::load);
     }
 }
 
 impl Supervised for CatalogueSyncActor {
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.timer = None;
-        self.life.restarted();
+        self.pause = self.life.restarted();
     }
 }
 
@@ -116,18 +126,41 @@ impl Handler<Tick> for CatalogueSyncActor {
                 }
                 // The replica that has the lease fills the catalogue for all.
                 Ok(Err(Interrupted::HeldElsewhere)) => LEASE,
+                Ok(Err(Interrupted::Unreadable)) => {
+                    tracing::warn!("not one page of the catalogue could be read");
+                    actor.failed()
+                }
                 Ok(Err(Interrupted::Store(error))) => {
                     tracing::warn!(%error, "the catalogue could not be synchronised");
-                    let progress = *actor.pass.progress.get();
-                    actor
-                        .pass
-                        .progress
-                        .set(CatalogueProgress { state: CatalogueState::Failed, ..progress });
-                    actor.backoff.after_failure()
+                    actor.failed()
                 }
                 Err(_panicked) => return restart_after_panic(context),
             };
             actor.schedule(wait, context);
+        }));
+    }
+}
+
+impl Handler<Expire> for CatalogueSyncActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Expire, context: &mut Context<Self>) {
+        let ports = self.pass.ports.clone();
+        let work = guarded(async move { retention::delete_expired(&ports).await });
+        context.spawn(work.into_actor(self).map(|outcome, _, context| {
+            let wait = match outcome {
+                Ok(Ok(0)) => REFRESH_EVERY,
+                Ok(Ok(deleted)) => {
+                    tracing::info!(deleted, "movies were deleted that may not be kept any longer");
+                    REFRESH_EVERY
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "movies that may not be kept could not be deleted");
+                    EXPIRE_AGAIN
+                }
+                Err(_panicked) => return restart_after_panic(context),
+            };
+            context.notify_later(Expire, wait);
         }));
     }
 }

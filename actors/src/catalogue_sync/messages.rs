@@ -37,6 +37,8 @@ pub struct CatalogueProgress {
     pub pages_done: u32,
     /// Pages that this pass knows of; grows while the genres' first pages come in.
     pub pages_total: u32,
+    /// Pages of this pass that could not be read and were left out; they count as done.
+    pub pages_skipped: u32,
     /// Rows that could not be read, since the start.
     pub rejected: u64,
     /// What the last passes came to.
@@ -47,3 +49,8 @@ pub struct CatalogueProgress {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Tick;
+
+/// Delete what may not be kept any longer, whether or not the source answers.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Expire;

@@ -26,6 +26,8 @@ pub(super) const NAME: &str = "catalogue-sync";
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 /// Requests under way at once: the pace is TmdbClientActor's, this only hides latency.
 const AT_ONCE: usize = 4;
+/// Times that a page may be unreadable before this pass does without it.
+const UNREADABLE: u8 = 5;
 /// Failures in a row after which the pass is said to be stuck.
 const STUCK: u32 = 3;
 /// While pages come in, lists that others remember are at most this old.
@@ -36,6 +38,14 @@ const ANNOUNCE_EVERY: Duration = Duration::from_secs(2);
 pub(super) struct Job {
     genre: GenreId,
     page: u32,
+    /// How often its page could not be read.
+    unreadable: u8,
+}
+
+impl Job {
+    fn is_same_page(self, other: Self) -> bool {
+        (self.genre, self.page) == (other.genre, other.page)
+    }
 }
 
 /// What is still to be fetched. Kept by the actor, so that a pass that was cut short by a panic
@@ -45,6 +55,8 @@ pub(super) type Backlog = Arc<Mutex<VecDeque<Job>>>;
 /// Why a pass ended before its end.
 pub(super) enum Interrupted {
     HeldElsewhere,
+    /// Not one page could be read.
+    Unreadable,
     Store(StoreError),
 }
 
@@ -70,15 +82,26 @@ impl Pass {
         {
             let mut backlog = self.lock();
             if backlog.is_empty() {
-                backlog.extend(
-                    genres.iter().filter(|it| !it.retired).map(|it| Job { genre: it.id, page: 1 }),
-                );
+                backlog.extend(genres.iter().filter(|it| !it.retired).map(|it| Job {
+                    genre: it.id,
+                    page: 1,
+                    unreadable: 0,
+                }));
                 let pages_total = count(&backlog);
-                self.update(|it| CatalogueProgress { pages_done: 0, pages_total, ..it });
+                self.update(|it| CatalogueProgress {
+                    pages_done: 0,
+                    pages_skipped: 0,
+                    pages_total,
+                    ..it
+                });
             }
         }
         self.update(|it| CatalogueProgress { state: CatalogueState::Syncing, ..it });
         let changed = self.work_off().await?;
+        let progress = self.progress.get();
+        if progress.pages_skipped == progress.pages_total {
+            return Err(Interrupted::Unreadable);
+        }
         let aged = retention::refresh(&self.ports).await?;
         let now = self.ports.clock.now();
         let record = SyncRecord { last_success: Some(now), changed, ..self.progress.get().record };
@@ -139,37 +162,53 @@ impl Pass {
         }
     }
 
-    /// Stores a page, or leaves it in the backlog and says how long to wait before the next.
+    /// Stores a page; or moves it to the end of the backlog, so that it does not hold up the
+    /// others, and says how long to wait.
     async fn take(
         &self,
         job: Job,
         outcome: Result<Arc<MoviePage>, TmdbError>,
     ) -> Result<u64, Duration> {
         let changed = match outcome {
-            Ok(page) => self.store(job, &page).await.map_err(|error| {
-                tracing::warn!(%error, "a page of the catalogue could not be stored");
-                Duration::from_secs(1)
-            }),
-            // It will never answer this page; the others it may.
-            Err(TmdbError::Source(MetadataError::Refused(reason))) => {
-                tracing::warn!(%job.genre, job.page, reason, "a page of the catalogue was refused");
-                Ok(0)
-            }
+            Ok(page) => match self.store(job, &page).await {
+                Ok(changed) => changed,
+                Err(error) => {
+                    tracing::warn!(%error, "a page of the catalogue could not be stored");
+                    return Err(self.later(job, job, Duration::from_secs(1)));
+                }
+            },
             Err(error) => {
-                tracing::debug!(%error, %job.genre, job.page, "a page of the catalogue will be fetched later");
-                Err(error.retry_after())
+                let unreadable = matches!(
+                    error,
+                    TmdbError::Source(MetadataError::Malformed(_) | MetadataError::Refused(_))
+                );
+                let again = Job { unreadable: job.unreadable + u8::from(unreadable), ..job };
+                if again.unreadable < UNREADABLE {
+                    tracing::debug!(%error, %job.genre, job.page, "a page of the catalogue will be fetched later");
+                    return Err(self.later(job, again, error.retry_after()));
+                }
+                tracing::warn!(%error, %job.genre, job.page, "the catalogue does without a page");
+                self.update(|it| CatalogueProgress { pages_skipped: it.pages_skipped + 1, ..it });
+                0
             }
-        }?;
-        self.lock().retain(|other| *other != job);
+        };
+        self.lock().retain(|other| !other.is_same_page(job));
         self.update(|it| CatalogueProgress { pages_done: it.pages_done + 1, ..it });
         Ok(changed)
+    }
+
+    fn later(&self, job: Job, again: Job, wait: Duration) -> Duration {
+        let mut backlog = self.lock();
+        backlog.retain(|other| !other.is_same_page(job));
+        backlog.push_back(again);
+        wait
     }
 
     async fn store(&self, job: Job, page: &MoviePage) -> Result<u64, StoreError> {
         let changed = self.ports.catalogue.upsert(&page.movies).await?.len() as u64;
         let more =
             if job.page == 1 { page.total_pages.min(self.settings.pages_per_genre) } else { 0 };
-        self.lock().extend((2..=more).map(|page| Job { genre: job.genre, page }));
+        self.lock().extend((2..=more).map(|page| Job { genre: job.genre, page, unreadable: 0 }));
         self.update(|it| CatalogueProgress {
             pages_total: it.pages_total + more.saturating_sub(1),
             rejected: it.rejected + u64::from(page.rejected),

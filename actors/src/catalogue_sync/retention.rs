@@ -14,8 +14,8 @@ const BATCH: u32 = 200;
 /// Movies that one pass fetches again: the rest has a month left for it.
 const PER_PASS: usize = 2_000;
 
-/// Fetches old movies again, forgets those that the source has dropped, and deletes what is too
-/// old to keep. Returns how many were dealt with.
+/// Fetches old movies again and forgets those that the source has dropped. Returns how many were
+/// dealt with.
 pub(super) async fn refresh(ports: &CatalogueSyncPorts) -> Result<usize, StoreError> {
     let mut dealt_with = 0;
     while dealt_with < PER_PASS {
@@ -38,7 +38,7 @@ pub(super) async fn refresh(ports: &CatalogueSyncPorts) -> Result<usize, StoreEr
             break;
         }
     }
-    Ok(dealt_with + delete_expired(ports).await?)
+    Ok(dealt_with)
 }
 
 /// Deletes what may not be kept any longer; how much that was.

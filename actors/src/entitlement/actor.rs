@@ -9,7 +9,7 @@ use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, Supervised, WrapFuture,
 };
 use moka::sync::Cache;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     handle::{EntitlementPorts, EntitlementSettings},
@@ -64,9 +64,9 @@ impl EntitlementActor {
         let versions = self.versions.clone();
         let mode = self.settings.mode;
         let work = guarded(async move {
-            let now = ports.clock.now();
+            let (read_at, now) = (Instant::now(), ports.clock.now());
             let holdings = ports.subscriptions.holdings(user, now).await?;
-            resolve(&*ports.packages, &versions, mode, holdings, now).await
+            resolve(&*ports.packages, &versions, mode, holdings, now, read_at).await
         });
         context.spawn(work.into_actor(self).map(move |outcome, actor, context| match outcome {
             Ok(outcome) => actor.finished(user, outcome, context),
@@ -103,6 +103,7 @@ async fn resolve(
     mode: EntitlementMode,
     holdings: Vec<Holding>,
     now: Timestamp,
+    read_at: Instant,
 ) -> Result<UserEntitlement, StoreError> {
     let unknown: BTreeSet<(PackageId, u32)> = holdings
         .iter()
@@ -129,7 +130,7 @@ async fn resolve(
         .collect();
     let genres = sources.iter().flat_map(|source| source.genres.iter()).collect();
     let entitlement = Arc::new(Entitlement { genres, mode });
-    Ok(UserEntitlement { entitlement, sources, read_at: now, valid_until })
+    Ok(UserEntitlement { entitlement, sources, read_at, valid_until })
 }
 
 impl Actor for EntitlementActor {

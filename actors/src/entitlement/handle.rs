@@ -63,6 +63,8 @@ impl EntitlementHandle {
         };
         let shared = published.clone();
         let actor = ActorRef::start(arbiter, spec, move |life| {
+            // What a dead actor was told last, nobody knows.
+            shared.invalidate_all();
             EntitlementActor::new(life, ports.clone(), settings, shared.clone())
         });
         Self { actor, published, clock, max_age: settings.max_age }
@@ -77,7 +79,7 @@ impl EntitlementHandle {
         match self.published.get(&user) {
             Some(entry)
                 if entry.valid_until.is_none_or(|until| now < until)
-                    && now.since(entry.read_at) < self.max_age =>
+                    && entry.read_at.elapsed() < self.max_age =>
             {
                 Ok(entry)
             }
@@ -87,27 +89,29 @@ impl EntitlementHandle {
 
     /// Forgets a user's entitlement. Who has changed their subscriptions awaits this before
     /// answering, so that the very next request sees the change.
-    ///
-    /// # Errors
-    /// [`ActorError`].
-    pub async fn forget_user(&self, user: UserId) -> Result<(), ActorError> {
-        self.actor.call(Forget::User(user)).await
+    pub async fn forget_user(&self, user: UserId) {
+        if let Err(error) = self.actor.call_always(Forget::User(user)).await {
+            // Its reads under way died with it, or will see the message first.
+            tracing::warn!(%error, %user, "an entitlement is forgotten past the actor");
+            self.published.invalidate(&user);
+        }
     }
 
     /// Forgets the entitlement of everybody who holds a package.
-    ///
-    /// # Errors
-    /// [`ActorError`].
-    pub async fn forget_package(&self, package: PackageId) -> Result<(), ActorError> {
-        self.actor.call(Forget::Package(package)).await
+    pub async fn forget_package(&self, package: PackageId) {
+        self.forget_many(Forget::Package(package)).await;
     }
 
     /// Forgets everybody's entitlement: changes may have been missed.
-    ///
-    /// # Errors
-    /// [`ActorError`].
-    pub async fn forget_everything(&self) -> Result<(), ActorError> {
-        self.actor.call(Forget::Everything).await
+    pub async fn forget_everything(&self) {
+        self.forget_many(Forget::Everything).await;
+    }
+
+    async fn forget_many(&self, message: Forget) {
+        if let Err(error) = self.actor.call_always(message).await {
+            tracing::warn!(%error, ?message, "every entitlement is forgotten past the actor");
+            self.published.invalidate_all();
+        }
     }
 
     /// How the actor is doing.

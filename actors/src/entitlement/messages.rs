@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix::Message;
+use tokio::time::Instant;
 
 use crate::{
     domain::{Entitlement, GenreSet, Holding, PackageId, Timestamp, UserId},
@@ -17,8 +18,8 @@ pub struct UserEntitlement {
     pub entitlement: Arc<Entitlement>,
     /// The subscriptions that are active, and the genres that each brings.
     pub sources: Vec<EntitlementSource>,
-    /// When it was read.
-    pub read_at: Timestamp,
+    /// When reading it began; not by the time of day, which can be put back.
+    pub read_at: Instant,
     /// When a subscription next begins or ends.
     pub valid_until: Option<Timestamp>,
 }

@@ -39,6 +39,8 @@ pub(super) struct GenreSyncActor {
     run: Option<Shared<BoxFuture<'static, Run>>>,
     timer: Option<SpawnHandle>,
     backoff: Backoff,
+    /// Before work begins again after a restart.
+    pause: Duration,
 }
 
 impl GenreSyncActor {
@@ -58,6 +60,7 @@ impl GenreSyncActor {
             run: None,
             timer: None,
             backoff: Backoff::new(Duration::from_secs(5), settings.interval),
+            pause: Duration::ZERO,
         }
     }
 
@@ -196,7 +199,7 @@ impl Actor for GenreSyncActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        self.load(context);
+        context.run_later(self.pause, Self::load);
     }
 }
 
@@ -204,7 +207,8 @@ impl Supervised for GenreSyncActor {
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.run = None;
         self.timer = None;
-        self.life.restarted();
+        self.status.set(GenreSyncStatus { running: false, ..(*self.status.get()).clone() });
+        self.pause = self.life.restarted();
     }
 }
 

@@ -86,6 +86,10 @@ impl GenreSyncHandle {
     /// # Errors
     /// [`GenreSyncError::NotReady`].
     pub async fn wait_for_list(&self) -> Result<Arc<GenreList>, GenreSyncError> {
+        let list = self.list.get();
+        if !list.is_empty() {
+            return Ok(list);
+        }
         let some = self.list.wait_for(|list| !list.is_empty());
         tokio::time::timeout(FIRST_LIST, some).await.map_err(|_| GenreSyncError::NotReady)
     }

@@ -36,6 +36,8 @@ pub(super) struct RelayActor {
     relay: Relay,
     /// The loop holds a receiver: when none is left, it has ended.
     stopping: Arc<watch::Sender<bool>>,
+    /// Before work begins again after a restart.
+    pause: Duration,
 }
 
 #[derive(Clone)]
@@ -47,7 +49,18 @@ struct Relay {
 impl RelayActor {
     pub(super) fn new(life: LifeLine, ports: RelayPorts, counters: Arc<Counters>) -> Self {
         let relay = Relay { ports, counters };
-        Self { life, relay, stopping: Arc::new(watch::Sender::new(false)) }
+        Self { life, relay, stopping: Arc::new(watch::Sender::new(false)), pause: Duration::ZERO }
+    }
+}
+
+impl RelayActor {
+    fn begin(&mut self, context: &mut Context<Self>) {
+        let work = guarded(self.relay.clone().run(self.stopping.subscribe()));
+        context.spawn(work.into_actor(self).map(|outcome, _, context| {
+            if outcome.is_err() {
+                restart_after_panic(context);
+            }
+        }));
     }
 }
 
@@ -155,18 +168,13 @@ impl Actor for RelayActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        let work = guarded(self.relay.clone().run(self.stopping.subscribe()));
-        context.spawn(work.into_actor(self).map(|outcome, _, context| {
-            if outcome.is_err() {
-                restart_after_panic(context);
-            }
-        }));
+        context.run_later(self.pause, Self::begin);
     }
 }
 
 impl Supervised for RelayActor {
     fn restarting(&mut self, _: &mut Context<Self>) {
-        self.life.restarted();
+        self.pause = self.life.restarted();
     }
 }
 

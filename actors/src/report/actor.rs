@@ -3,21 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, ResponseActFuture, ResponseFuture,
-    Supervised, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, Supervised, WrapFuture,
 };
 use tokio::sync::watch;
 
 use super::{
     fold::Folding,
-    messages::{Drain, Rebuild, Reconcile, ReportError},
+    messages::{Drain, Reconcile},
     reconcile::Reconciler,
 };
 use crate::{
     backoff::Backoff,
-    domain::{PARTITIONS, Projection},
+    domain::PARTITIONS,
     ports::{BusError, Delivery},
-    supervision::{ActorError, LifeLine, guarded, restart_after_panic},
+    supervision::{LifeLine, guarded, restart_after_panic},
 };
 
 /// Deliveries that are asked for at once.
@@ -30,11 +29,25 @@ pub(super) struct ReportActor {
     reconciler: Reconciler,
     /// Each loop holds a receiver: when none is left, all have ended.
     stopping: Arc<watch::Sender<bool>>,
+    /// Before work begins again after a restart.
+    pause: Duration,
 }
 
 impl ReportActor {
     pub(super) fn new(life: LifeLine, reconciler: Reconciler) -> Self {
-        Self { life, reconciler, stopping: Arc::new(watch::Sender::new(false)) }
+        Self {
+            life,
+            reconciler,
+            stopping: Arc::new(watch::Sender::new(false)),
+            pause: Duration::ZERO,
+        }
+    }
+
+    fn begin(&mut self, context: &mut Context<Self>) {
+        for partition in 0..PARTITIONS {
+            self.consume(partition, context);
+        }
+        context.notify(Reconcile);
     }
 
     fn consume(&self, partition: u8, context: &mut Context<Self>) {
@@ -96,32 +109,13 @@ impl Actor for ReportActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        for partition in 0..PARTITIONS {
-            self.consume(partition, context);
-        }
-        context.notify(Reconcile);
+        context.run_later(self.pause, Self::begin);
     }
 }
 
 impl Supervised for ReportActor {
     fn restarting(&mut self, _: &mut Context<Self>) {
-        self.life.restarted();
-    }
-}
-
-impl Handler<Rebuild> for ReportActor {
-    type Result = ResponseActFuture<Self, Result<Option<Projection>, ReportError>>;
-
-    fn handle(&mut self, Rebuild(user): Rebuild, _: &mut Context<Self>) -> Self::Result {
-        let folding = self.reconciler.folding.clone();
-        let work = guarded(async move { folding.rebuild(user).await });
-        Box::pin(work.into_actor(self).map(|outcome, _, context| match outcome {
-            Ok(outcome) => outcome.map_err(ReportError::from),
-            Err(_panicked) => {
-                restart_after_panic(context);
-                Err(ActorError::Restarting.into())
-            }
-        }))
+        self.pause = self.life.restarted();
     }
 }
 

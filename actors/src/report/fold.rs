@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::{
     domain::{FoldOutcome, Projection, UserId, WatchEvent},
-    ports::{BusMessage, Clock, EventBus, Reports, StoreError, WatchLog},
+    ports::{BusError, BusMessage, Clock, EventBus, Reports, StoreError, WatchLog},
 };
 
 /// Times that a guarded write is tried again after somebody else came first.
@@ -53,7 +53,11 @@ impl Folding {
             }
             Err(error) => return self.poison(message, &error.to_string()).await,
         };
-        self.fold(&event).await?;
+        match self.fold(&event).await {
+            // Trying again would meet the same marks and hold up everybody behind.
+            Err(FoldError::Corrupt(reason)) => return self.bury(message, &reason).await,
+            outcome => outcome?,
+        }
         let lag = self.clock.now().since(event.at);
         self.counters.lag_millis.store(millis(lag), Ordering::Relaxed);
         Ok(())
@@ -108,40 +112,78 @@ impl Folding {
                 }
             }
         }
-        Err(FoldError("the projection was changed by others again and again".to_owned()))
+        Err(FoldError::Later("the projection was changed by others again and again".to_owned()))
     }
 
-    /// Projects a user's marks anew from one snapshot; `None` when the account is gone.
-    pub(super) async fn rebuild(&self, user: UserId) -> Result<Option<Projection>, StoreError> {
+    /// Projects a user's marks anew from one snapshot and stores that.
+    pub(super) async fn rebuild(&self, user: UserId) -> Result<(), StoreError> {
         let Some(history) = self.watch_log.history(user).await? else {
-            self.reports.erase(user).await?;
-            return Ok(None);
+            return self.reports.erase(user).await;
         };
         let projection = Projection::rebuilt(user, history.seq, &history.marks);
-        if self.reports.replace(&projection).await? {
+        let mut replaced = self.reports.replace(&projection).await?;
+        // The account may have gone since the snapshot, and what is stored may be ahead of marks
+        // that were restored from a backup.
+        match self.watch_log.sequences(&[user]).await?.first() {
+            None => self.reports.erase(user).await?,
+            Some(now) if !replaced => {
+                let stored = self.reports.projection(user).await?;
+                if stored.is_some_and(|stored| stored.last_seq > now.seq) {
+                    self.reports.erase(user).await?;
+                    replaced = self.reports.replace(&projection).await?;
+                }
+            }
+            Some(_) => {}
+        }
+        if replaced {
             self.counters.rebuilt.fetch_add(1, Ordering::Relaxed);
             self.counters.written.notify_waiters();
         }
-        Ok(Some(projection))
+        Ok(())
     }
 
     async fn poison(&self, message: &BusMessage, reason: &str) -> Result<(), FoldError> {
-        tracing::error!(event = %message.event_id, user = %message.user_id, reason, "an event can never be applied and is put aside");
-        self.bus.bury(message, reason).await.map_err(|error| FoldError(error.to_string()))?;
+        self.bury(message, reason).await?;
+        match self.rebuild(message.user_id).await {
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(%error, user = %message.user_id, "the report cannot be rebuilt");
+                Ok(())
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+
+    async fn bury(&self, message: &BusMessage, reason: &str) -> Result<(), FoldError> {
+        tracing::error!(event = %message.event_id, user = %message.user_id, reason, "an event cannot be applied and is put aside");
+        self.bus.bury(message, reason).await?;
         self.counters.poisoned.fetch_add(1, Ordering::Relaxed);
-        self.rebuild(message.user_id).await?;
         Ok(())
     }
 }
 
-/// An event could not be dealt with for now.
+/// An event could not be dealt with.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct FoldError(String);
+pub(super) enum FoldError {
+    /// For now: it has to come again.
+    #[error("{0}")]
+    Later(String),
+    /// The user's marks cannot be read.
+    #[error("{0}")]
+    Corrupt(String),
+}
 
 impl From<StoreError> for FoldError {
     fn from(error: StoreError) -> Self {
-        Self(error.to_string())
+        match error {
+            StoreError::Unavailable { .. } => Self::Later(error.to_string()),
+            StoreError::Corrupt { .. } => Self::Corrupt(error.to_string()),
+        }
+    }
+}
+
+impl From<BusError> for FoldError {
+    fn from(error: BusError) -> Self {
+        Self::Later(error.to_string())
     }
 }
 

@@ -14,12 +14,12 @@ use tokio::time::Instant;
 use super::{
     actor::ReportActor,
     fold::{Counters, Folding},
-    messages::{Drain, Rebuild, ReportError},
+    messages::Drain,
     reconcile::Reconciler,
 };
 use crate::{
     domain::{Projection, UserId},
-    ports::{Clock, EventBus, ProcessLeases, Reports, SyncLog, WatchLog},
+    ports::{Clock, EventBus, ProcessLeases, Reports, StoreError, SyncLog, WatchLog},
     supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
 };
 
@@ -90,16 +90,16 @@ impl ReportHandle {
     /// `None` when there is no such account.
     ///
     /// # Errors
-    /// [`ReportError`].
-    pub async fn report(&self, user: UserId) -> Result<Option<Projection>, ReportError> {
+    /// [`StoreError`].
+    pub async fn report(&self, user: UserId) -> Result<Option<Projection>, StoreError> {
         Ok(self.reports(&[user]).await?.pop())
     }
 
     /// Several reports, in the order asked; accounts that are gone are left out.
     ///
     /// # Errors
-    /// [`ReportError`].
-    pub async fn reports(&self, users: &[UserId]) -> Result<Vec<Projection>, ReportError> {
+    /// [`StoreError`].
+    pub async fn reports(&self, users: &[UserId]) -> Result<Vec<Projection>, StoreError> {
         let deadline = Instant::now() + IN_FLIGHT;
         let sequences = self.folding.watch_log.sequences(users).await?;
         let mut reports = Vec::with_capacity(sequences.len());
@@ -128,7 +128,7 @@ impl ReportHandle {
         seq: u64,
         stored: Option<Projection>,
         deadline: Instant,
-    ) -> Result<Option<Projection>, ReportError> {
+    ) -> Result<Option<Projection>, StoreError> {
         if seq == 0 {
             return Ok(Some(Projection::empty(user)));
         }
@@ -139,11 +139,16 @@ impl ReportHandle {
             tokio::pin!(written);
             written.as_mut().enable();
             if let Some(projection) = stored.filter(|projection| projection.last_seq >= seq) {
-                return Ok(Some(projection));
+                if projection.last_seq == seq || self.has_come_to(user, projection.last_seq).await?
+                {
+                    return Ok(Some(projection));
+                }
+                // Ahead of the marks: they were restored from a backup.
+                break;
             }
             stored = self.folding.reports.projection(user).await.unwrap_or_default();
             if stored.as_ref().is_some_and(|projection| projection.last_seq >= seq) {
-                return Ok(stored);
+                continue;
             }
             if tokio::time::timeout_at(deadline, written).await.is_err() {
                 break;
@@ -153,12 +158,10 @@ impl ReportHandle {
         Ok(Some(Projection::rebuilt(user, history.seq, &history.marks)))
     }
 
-    /// Projects a user's marks anew and stores the result; `None` when the account is gone.
-    ///
-    /// # Errors
-    /// [`ReportError`].
-    pub async fn rebuild(&self, user: UserId) -> Result<Option<Projection>, ReportError> {
-        self.actor.call(Rebuild(user)).await?
+    /// Whether a user's marks have come to this sequence number.
+    async fn has_come_to(&self, user: UserId, seq: u64) -> Result<bool, StoreError> {
+        let sequences = self.folding.watch_log.sequences(&[user]).await?;
+        Ok(sequences.first().is_some_and(|now| now.seq >= seq))
     }
 
     /// Ends folding between two events.

@@ -7,4 +7,3 @@ mod messages;
 mod reconcile;
 
 pub use handle::{ReportHandle, ReportPorts, ReportStatus};
-pub use messages::ReportError;

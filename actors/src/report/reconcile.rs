@@ -38,8 +38,10 @@ impl Reconciler {
 
     async fn compare(&self) -> Result<u64, StoreError> {
         let record = self.sync_log.sync_record(NAME).await?;
-        let from = record.last_success.map_or(Timestamp::EPOCH, |last| last.before(OVERLAP));
         let until = self.folding.clock.now().before(GRACE);
+        // A look in the future was a clock that was put right since.
+        let last = record.last_success.filter(|last| *last <= until);
+        let from = last.map_or(Timestamp::EPOCH, |last| last.before(OVERLAP));
         let mut rebuilt = 0;
         let mut place = None;
         loop {
@@ -48,11 +50,17 @@ impl Reconciler {
             let seen: HashMap<_, _> = self.folding.reports.projections(&users).await?;
             for change in &changed {
                 let have = seen.get(&change.user).map_or(0, |projection| projection.last_seq);
-                if have < change.seq {
-                    tracing::warn!(user = %change.user, seq = change.seq, have, "a report has fallen behind and is rebuilt");
-                    self.folding.rebuild(change.user).await?;
-                    rebuilt += 1;
+                if have == change.seq {
+                    continue;
                 }
+                tracing::warn!(user = %change.user, seq = change.seq, have, "a report is not where its marks are and is rebuilt");
+                match self.folding.rebuild(change.user).await {
+                    Err(error @ StoreError::Corrupt { .. }) => {
+                        tracing::error!(%error, user = %change.user, "the report cannot be rebuilt");
+                    }
+                    outcome => outcome?,
+                }
+                rebuilt += 1;
             }
             match changed.last() {
                 Some(last) if changed.len() == BATCH as usize => {

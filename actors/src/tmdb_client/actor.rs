@@ -15,9 +15,9 @@ use futures_util::{
 };
 
 use super::{
-    circuit::Circuit,
+    circuit::{Circuit, CircuitState},
     handle::Counters,
-    messages::{Fetch, TmdbAnswer, TmdbError, TmdbRequest},
+    messages::{Fetch, Probe, TmdbAnswer, TmdbError, TmdbRequest},
     pace::Pace,
 };
 use crate::{
@@ -31,6 +31,8 @@ const ATTEMPTS: u32 = 3;
 /// A pause that the source asked for and that is longer than this is not waited for: the
 /// requester is told at once and may have something stored.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// Requests in flight, those included that nobody waits for any more.
+const IN_FLIGHT: usize = 512;
 /// How long to leave a source alone that says 429 without a `Retry-After`.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -85,7 +87,10 @@ impl TmdbClientActor {
             }
             Err(TmdbError::Source(error)) => {
                 tracing::warn!(%error, ?request, "the metadata source failed");
-                self.circuit.failed();
+                if let Some(open_for) = self.circuit.failed() {
+                    // Somebody has to find out that it works again, even if nobody asks.
+                    context.notify_later(Probe, open_for);
+                }
             }
             Err(TmdbError::CircuitOpen { .. }) => {}
         }
@@ -103,10 +108,9 @@ async fn attempts(
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
     let mut attempt = 1;
     loop {
-        if let Some(left) = pace.paused_for().filter(|left| *left > LONGEST_WAIT) {
+        if let Err(left) = pace.turn(LONGEST_WAIT).await {
             return Err(MetadataError::RateLimited { retry_after: Some(left) }.into());
         }
-        pace.turn().await;
         counters.requests.fetch_add(1, Ordering::Relaxed);
         let error = match guarded(ask(&*source, &request)).await {
             Ok(Ok(answer)) => return Ok(answer),
@@ -148,7 +152,7 @@ impl Actor for TmdbClientActor {
 
 impl Supervised for TmdbClientActor {
     fn restarting(&mut self, _: &mut Context<Self>) {
-        // What was in flight was spawned on the context and is gone: nobody may wait for it.
+        // What was in flight is driven on by those who wait for it, if any; nobody joins it.
         self.in_flight.clear();
         self.circuit.abandoned();
         self.life.restarted();
@@ -163,8 +167,12 @@ impl Handler<Fetch> for TmdbClientActor {
             self.counters.coalesced.fetch_add(1, Ordering::Relaxed);
             return Box::pin(shared.clone());
         }
-        if let Err(retry_after) = self.circuit.admit() {
-            self.publish_circuit();
+        if self.in_flight.len() >= IN_FLIGHT {
+            return Box::pin(std::future::ready(Err(ActorError::Busy.into())));
+        }
+        let admitted = self.circuit.admit();
+        self.publish_circuit();
+        if let Err(retry_after) = admitted {
             return Box::pin(std::future::ready(Err(TmdbError::CircuitOpen { retry_after })));
         }
         let work = attempts(
@@ -180,6 +188,16 @@ impl Handler<Fetch> for TmdbClientActor {
             actor.finished(&request, &answer, context);
         }));
         Box::pin(shared)
+    }
+}
+
+impl Handler<Probe> for TmdbClientActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Probe, context: &mut Context<Self>) {
+        if self.circuit.state() != CircuitState::Closed {
+            context.address().do_send(Fetch(TmdbRequest::Genres));
+        }
     }
 }
 

@@ -48,12 +48,14 @@ impl Circuit {
         *self = Self::default();
     }
 
-    pub(super) fn failed(&mut self) {
+    /// Counts a failure. For how long the circuit is open now, if this one has opened it.
+    pub(super) fn failed(&mut self) -> Option<Duration> {
         self.failures = self.failures.saturating_add(1);
-        if self.failures >= THRESHOLD {
-            self.open_until = Some(Instant::now() + OPEN_FOR);
-        }
         self.probing = false;
+        (self.failures >= THRESHOLD).then(|| {
+            self.open_until = Some(Instant::now() + OPEN_FOR);
+            OPEN_FOR
+        })
     }
 
     /// A request that was let through will not report back.

@@ -59,3 +59,8 @@ impl TmdbError {
 #[derive(Message)]
 #[rtype(result = "Result<TmdbAnswer, TmdbError>")]
 pub(super) struct Fetch(pub(super) TmdbRequest);
+
+/// Ask once, to see whether a source that was left alone works again.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Probe;

@@ -1,6 +1,10 @@
 //! How fast TMDb may be asked.
 
-use std::{num::NonZeroU32, sync::Mutex, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use governor::{
     Quota, RateLimiter,
@@ -32,6 +36,9 @@ pub(super) struct Pace {
     limiter: Option<Limiter>,
     clock: TokioClock,
     paused_until: Mutex<Option<Instant>>,
+    /// Who holds it is at the head of the queue: the others sleep until it is their turn instead
+    /// of all waking for the same slot.
+    head: tokio::sync::Mutex<()>,
 }
 
 impl Pace {
@@ -43,37 +50,45 @@ impl Pace {
             let evenly = Quota::per_second(rate).allow_burst(NonZeroU32::MIN);
             RateLimiter::direct_with_clock(evenly, clock.clone())
         });
-        Self { limiter, clock, paused_until: Mutex::new(None) }
+        let head = tokio::sync::Mutex::new(());
+        Self { limiter, clock, paused_until: Mutex::new(None), head }
     }
 
     /// Nobody asks for this long.
     pub(super) fn pause(&self, wait: Duration) {
         let until = Instant::now() + wait;
-        let mut paused =
-            self.paused_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
         if paused.is_none_or(|before| before < until) {
             *paused = Some(until);
         }
     }
 
     /// What is left of a pause.
-    pub(super) fn paused_for(&self) -> Option<Duration> {
-        let paused = self.paused_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    fn paused_for(&self) -> Option<Duration> {
+        let paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
         paused
             .map(|until| until.saturating_duration_since(Instant::now()))
             .filter(|left| !left.is_zero())
     }
 
-    /// Waits for a turn.
-    pub(super) async fn turn(&self) {
+    /// Waits for a turn, in the order of asking. A pause of more than `patience` is not waited
+    /// for.
+    ///
+    /// # Errors
+    /// What is left of a pause that is too long.
+    pub(super) async fn turn(&self, patience: Duration) -> Result<(), Duration> {
+        let _head = self.head.lock().await;
         loop {
             if let Some(left) = self.paused_for() {
+                if left > patience {
+                    return Err(left);
+                }
                 tokio::time::sleep(left).await;
                 continue;
             }
-            let Some(limiter) = &self.limiter else { return };
+            let Some(limiter) = &self.limiter else { return Ok(()) };
             match limiter.check() {
-                Ok(()) => return,
+                Ok(()) => return Ok(()),
                 Err(too_early) => {
                     let wait = too_early.wait_time_from(self.clock.now());
                     // tokio's timers tick in milliseconds: less would spin.

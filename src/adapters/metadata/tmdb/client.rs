@@ -88,5 +88,5 @@ impl MetadataSource for TmdbHttp {
 }
 
 fn nothing_there() -> MetadataError {
-    MetadataError::Refused("there is no such list".to_owned())
+    MetadataError::Malformed("there is no such list: is the address right?".to_owned())
 }

@@ -95,7 +95,11 @@ impl Transport {
             (StatusCode::NOT_FOUND, None) => {
                 Err(MetadataError::Malformed("a 404 that is not TMDb's own".to_owned()))
             }
-            (_, refusal) => Err(MetadataError::Refused(self.reason(status, refusal))),
+            (_, Some(refusal)) => Err(MetadataError::Refused(self.reason(status, refusal))),
+            // A proxy or a gateway refuses, not TMDb: it says nothing of what was asked for.
+            (_, None) => {
+                Err(MetadataError::Malformed(format!("a {status} that is not TMDb's own")))
+            }
         }
     }
 
@@ -151,12 +155,9 @@ impl Transport {
         MetadataError::Unavailable(format!("{what}: {cause}"))
     }
 
-    fn reason(&self, status: StatusCode, refusal: Option<Refusal>) -> String {
-        let said = refusal.map(|refusal| {
-            let message = clean::line(refusal.status_message, MAX_REASON).unwrap_or_default();
-            format!("{status}, code {}: {message}", refusal.status_code)
-        });
-        self.key.redact(&said.unwrap_or_else(|| status.to_string()))
+    fn reason(&self, status: StatusCode, refusal: Refusal) -> String {
+        let message = clean::line(refusal.status_message, MAX_REASON).unwrap_or_default();
+        self.key.redact(&format!("{status}, code {}: {message}", refusal.status_code))
     }
 }
 
