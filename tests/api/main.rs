@@ -10,6 +10,7 @@ mod entitlements;
 mod erasure;
 mod genres;
 mod health;
+mod hostile;
 mod idempotency;
 mod movies;
 mod openapi;

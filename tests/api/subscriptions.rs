@@ -152,14 +152,16 @@ async fn a_subscription_to_come_is_in_the_way_of_one_that_would_meet_it() {
     user.post("/subscriptions", &open).await.problem(409, "already_subscribed");
     let meets = json!({ "packageId": package, "endsAt": in_hours(3) });
     admin.post(&path, &meets).await.problem(409, "already_subscribed");
-    let before = json!({ "packageId": package, "endsAt": in_hours(1) });
-    admin.post(&path, &before).await.expect(201);
-    assert_eq!(entitled(&user).await, [18]);
     // Cancelled before it began, it is in nobody's way.
     let cancelled = format!("/subscriptions/{}", later["id"].as_str().unwrap());
     user.delete(&cancelled).await.expect(204);
-    let after = json!({ "packageId": package, "startsAt": in_hours(1) });
+    // One begins at the moment at which another ends: they do not meet.
+    let moment = in_hours(1);
+    let after = json!({ "packageId": package, "startsAt": moment });
     admin.post(&path, &after).await.expect(201);
+    let before = json!({ "packageId": package, "endsAt": moment });
+    admin.post(&path, &before).await.expect(201);
+    assert_eq!(entitled(&user).await, [18]);
 }
 
 #[tokio::test]

@@ -25,33 +25,22 @@ async fn an_admin_finds_accounts_by_filters_that_combine() {
     let path = format!("/admin/users/{}", ada.id);
     admin.patch(&path, &json!({ "status": "disabled" })).await.expect(200);
 
+    const ADMIN: &str = "admin@watchme.example";
     assert_eq!(emails(&admin, "").await.len(), 4);
     for (query, found) in [
         ("email=LOVELACE", vec!["ada@lovelace.example"]),
         ("name=lovelace", vec!["ada@lovelace.example"]),
-        ("name=a", vec!["ada@lovelace.example", "grace@hopper.example", "alan_t@example.org"]),
+        ("name=l&role=user", vec!["ada@lovelace.example", "alan_t@example.org"]),
         ("name=%25", vec!["grace@hopper.example"]),
         ("email=_", vec!["alan_t@example.org"]),
         ("email=%5C", vec![]),
-        ("role=admin", vec!["admin@watchme.example"]),
+        ("role=admin", vec![ADMIN]),
         ("status=disabled", vec!["ada@lovelace.example"]),
         ("name=a&status=active&role=user", vec!["grace@hopper.example", "alan_t@example.org"]),
         ("role=admin&status=disabled", vec![]),
         ("name='%20OR%201=1--", vec![]),
     ] {
-        let got = emails(&admin, query).await;
-        let missing: Vec<_> = found.iter().filter(|it| !got.contains(&(**it).to_owned())).collect();
-        let extra: Vec<_> = got
-            .iter()
-            .filter(|it| !found.contains(&it.as_str()) && *it != "admin@watchme.example")
-            .collect();
-        assert!(missing.is_empty() && extra.is_empty(), "{query}: {got:?}");
-        assert!(
-            query.contains("role=admin")
-                || query.starts_with("name=a")
-                || !got.contains(&"admin@watchme.example".to_owned()),
-            "{query}"
-        );
+        assert_eq!(emails(&admin, query).await, found, "{query}");
     }
     for (query, field) in [
         ("role=root", "role"),
@@ -145,7 +134,8 @@ async fn a_profile_is_replaced_whole() {
     let after = ada.put(&path, &profile).await.expect(200);
     assert_eq!((&after["name"], &after["email"]), (&json!("Countess"), &json!("ada@new.example")));
     assert_eq!((&after["id"], &after["createdAt"]), (&before["id"], &before["createdAt"]));
-    assert!(after["updatedAt"].as_str() >= before["updatedAt"].as_str());
+    let at = |user: &Value| user["updatedAt"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert!(at(&after) > at(&before), "{before} {after}");
     assert_eq!(ada.get("/users/me").await.expect(200), after);
     app.client.login("ada@new.example", USER_PASSWORD).await;
     let old = json!({ "email": email, "password": USER_PASSWORD });
