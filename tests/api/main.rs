@@ -5,8 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod document;
 mod erasure;
 mod health;
+mod movie_details;
 mod movies;
 mod openapi;
 mod oracle;
@@ -15,4 +17,5 @@ mod plays;
 mod reports;
 mod restart;
 mod tmdb;
+mod tmdb_faults;
 mod watched;
