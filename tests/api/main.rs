@@ -6,12 +6,14 @@
 mod support;
 
 mod auth;
+mod document;
 mod entitlements;
 mod erasure;
 mod genres;
 mod health;
 mod hostile;
 mod idempotency;
+mod movie_details;
 mod movies;
 mod openapi;
 mod oracle;
@@ -24,5 +26,6 @@ mod reports;
 mod restart;
 mod subscriptions;
 mod tmdb;
+mod tmdb_faults;
 mod users;
 mod watched;

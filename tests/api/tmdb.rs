@@ -1,4 +1,4 @@
-//! The service on TMDb: a double over real HTTP that misbehaves when told to.
+//! The service on TMDb, which a double over real HTTP stands in for.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use crate::{
     oracle::{ACTION, COMEDY, DRAMA, HORROR, ids},
     support::{
         Client, TestApp,
-        tmdb_double::{Behaviour, TmdbCatalogue, TmdbDouble, UNREADABLE_ROWS, V3_KEY},
+        tmdb_double::{Behaviour, TmdbCatalogue, TmdbDouble, V3_KEY},
     },
 };
 
 /// The service on a double, with settings, while its catalogue is still being filled.
-async fn start(tmdb: &TmdbDouble, settings: &[(&str, &str)]) -> TestApp {
+pub(crate) async fn start(tmdb: &TmdbDouble, settings: &[(&str, &str)]) -> TestApp {
     let url = tmdb.url().to_string();
     let mut all = vec![("TMDB_API_KEY", V3_KEY), ("TMDB_BASE_URL", url.as_str())];
     // Most tests are not about the rate.
@@ -25,7 +25,7 @@ async fn start(tmdb: &TmdbDouble, settings: &[(&str, &str)]) -> TestApp {
 }
 
 /// A double that knows `count` movies, and the service on it with all of them.
-async fn filled(count: i64) -> (TmdbDouble, TestApp) {
+pub(crate) async fn filled(count: i64) -> (TmdbDouble, TestApp) {
     let tmdb = TmdbDouble::start_with(TmdbCatalogue::generated(count)).await;
     let app = start(&tmdb, &[]).await;
     app.catalogue_ready().await;
@@ -33,15 +33,15 @@ async fn filled(count: i64) -> (TmdbDouble, TestApp) {
 }
 
 /// Everybody's genres.
-async fn all_genres() -> Vec<i64> {
+fn all_genres() -> Vec<i64> {
     TmdbCatalogue::demo().genres.into_keys().collect()
 }
 
-async fn stored(app: &TestApp) -> u64 {
+pub(crate) async fn stored(app: &TestApp) -> u64 {
     app.client.get("//health").await.json()["catalogue"]["movies"].as_u64().expect("a count")
 }
 
-fn is_stale(cache_status: &str) -> bool {
+pub(crate) fn is_stale(cache_status: &str) -> bool {
     cache_status.contains("detail=stale")
 }
 
@@ -61,7 +61,7 @@ fn add(tmdb: &TmdbDouble, id: i64, title: &str, genres: &[i64]) {
 async fn a_first_start_fills_the_catalogue_and_lists_work_meanwhile() {
     let tmdb = TmdbDouble::start_with(TmdbCatalogue::generated(1_500)).await;
     let app = start(&tmdb, &[("TMDB_RATE", "60")]).await;
-    let user = app.subscriber(&all_genres().await).await;
+    let user = app.subscriber(&all_genres()).await;
     let mut totals = Vec::new();
     while app.handles.catalogue_sync.progress().state != CatalogueState::Ready {
         let page = user.get("/movies?pageSize=100").await.expect(200);
@@ -102,7 +102,7 @@ async fn a_minute_of_429_fails_no_list_and_the_backlog_is_fetched_afterwards() {
     const RATE: usize = 20;
     let tmdb = TmdbDouble::start_with(TmdbCatalogue::generated(2_000)).await;
     let app = start(&tmdb, &[("TMDB_RATE", "20")]).await;
-    let user = app.subscriber(&all_genres().await).await;
+    let user = app.subscriber(&all_genres()).await;
     let some = app.handles.catalogue_sync.wait_for(|it| it.pages_done >= 30);
     tokio::time::timeout(Duration::from_secs(20), some).await.expect("the first pages");
 
@@ -238,143 +238,10 @@ async fn many_who_ask_for_the_same_movie_are_one_question() {
     assert_eq!(tmdb.requests().len(), 1);
 }
 
-/// What the service must do whatever TMDb sends.
-#[tokio::test]
-async fn whatever_tmdb_does_lists_go_on_and_stored_data_stay_whole() {
-    let (tmdb, app) = filled(200).await;
-    let (admin, user) = (app.admin().await, app.subscriber(&[DRAMA, COMEDY]).await);
-    // Two movies whose details are stored; one is remembered as well.
-    let drama = user.get("/movies?pageSize=5").await.data();
-    let list = user.get("/movies?pageSize=100").await.expect(200);
-    let genres = admin.get("/genres?pageSize=100").await.expect(200);
-    let count = stored(&app).await;
-    let known = drama[0]["id"].as_i64().unwrap();
-    let details = user.get(&format!("/movies/{known}")).await.expect(200);
-    let mut unknown = 500_000;
-    for behaviour in [
-        Behaviour::Dead,
-        Behaviour::Html(200),
-        Behaviour::Html(503),
-        Behaviour::HalfBody,
-        Behaviour::Truncated,
-        Behaviour::Status(500),
-        Behaviour::Status(401),
-        Behaviour::Raw(200, "null".to_owned()),
-        Behaviour::Raw(200, "{}".to_owned()),
-        Behaviour::Raw(200, r#"{"id":null,"title":null,"genres":null,"results":null}"#.to_owned()),
-        Behaviour::Limited { retry_after: Some("1".to_owned()) },
-        Behaviour::Slow(Duration::from_secs(10)),
-    ] {
-        tmdb.set(behaviour.clone());
-        unknown += 1;
-        let began = Instant::now();
-        let answer = user.get(&format!("/movies/{unknown}")).await;
-        answer.problem(503, "metadata_unavailable");
-        let wait: u64 = answer.header("retry-after").parse().expect("Retry-After in seconds");
-        assert!((1..=120).contains(&wait), "{behaviour:?}: {wait}");
-        assert!(began.elapsed() < Duration::from_secs(5), "{behaviour:?}: {:?}", began.elapsed());
-        // Nor is it guessed at for a mark, whose form would be wrong besides.
-        let body = json!({ "watchedAt": "never" });
-        user.put(&format!("/watched/{unknown}"), &body).await.problem(503, "metadata_unavailable");
-        let sync = admin.post("/genres/sync", &json!({})).await;
-        sync.problem(503, "metadata_unavailable");
-        assert!(!sync.header("retry-after").is_empty());
-        // An admin who forgets a movie loses nothing.
-        admin.delete(&format!("/admin/cache/movies/{known}")).await.expect(204);
-        let again = user.get(&format!("/movies/{known}")).await;
-        assert_eq!(again.expect(200), details, "{behaviour:?}");
-        assert_eq!(user.get("/movies?pageSize=100").await.expect(200), list, "{behaviour:?}");
-        assert_eq!(admin.get("/genres?pageSize=100").await.expect(200), genres, "{behaviour:?}");
-        assert_eq!(stored(&app).await, count, "{behaviour:?}");
-    }
-    // By now the circuit is open: lists say that they may be old, health warns, readiness stays.
-    assert!(is_stale(user.get("/movies").await.header("cache-status")));
-    let health = app.client.get("//health").await.expect(200);
-    assert_eq!(health["status"], "warn");
-    assert_eq!(health["checks"]["tmdb"]["status"], "warn");
-    assert_eq!(health["checks"]["genreSync"]["status"], "warn");
-    assert_eq!(app.client.get("//readyz").await.status / 100, 2);
-    let samples = scrape(&app.client).await;
-    assert!(samples["watchme_tmdb_failures_total"] >= 5.0);
-    assert!(samples["watchme_genre_sync_failures_total"] >= 5.0);
-    assert_eq!(samples["watchme_tmdb_circuit_state{state=\"closed\"}"], 0.0);
-    // While it is open TMDb is left alone, and the answer comes at once.
-    tmdb.forget_requests();
-    let began = Instant::now();
-    user.get("/movies/500000").await.problem(503, "metadata_unavailable");
-    assert!(began.elapsed() < Duration::from_secs(1) && tmdb.requests().is_empty());
-    // It closes by itself.
-    tmdb.set(Behaviour::Normal);
-    let closed = async {
-        while user.get("/movies/500000").await.status != 404 {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), closed).await.expect("the circuit closes");
-    admin.post("/genres/sync", &json!({})).await.expect(200);
-    assert_eq!(app.client.get("//health").await.expect(200)["status"], "pass");
-    assert!(user.get("/movies").await.header("cache-status").is_empty());
-}
-
-/// Each fault by itself, before the circuit opens: it is counted under its name.
-#[tokio::test]
-async fn faults_are_counted() {
-    let (tmdb, app) = filled(60).await;
-    let user = app.subscriber(&[DRAMA]).await;
-    let mut unknown = 500_000;
-    for (behaviour, metric) in [
-        (Behaviour::Html(200), "watchme_tmdb_malformed_total"),
-        (Behaviour::Status(500), "watchme_tmdb_failures_total"),
-        (
-            Behaviour::Limited { retry_after: Some("1".to_owned()) },
-            "watchme_tmdb_rate_limited_total",
-        ),
-    ] {
-        let before = scrape(&app.client).await[metric];
-        tmdb.set(behaviour);
-        unknown += 1;
-        user.get(&format!("/movies/{unknown}")).await.problem(503, "metadata_unavailable");
-        let after = scrape(&app.client).await[metric];
-        assert!(after > before, "{metric}");
-    }
-}
-
-#[tokio::test]
-async fn rows_that_make_no_sense_are_left_out_and_counted() {
-    let tmdb = TmdbDouble::start_with(TmdbCatalogue::generated(100)).await;
-    tmdb.edit(|it| {
-        // One genre, so that its first page is the only damaged one.
-        it.genres.retain(|id, _| *id == DRAMA);
-        it.movies.values_mut().for_each(|film| film.genres = vec![DRAMA]);
-    });
-    tmdb.set(Behaviour::WrongFields);
-    let app = start(&tmdb, &[("WATCHME_CATALOGUE_PAGES", "1")]).await;
-    app.catalogue_ready().await;
-    let user = app.subscriber(&[DRAMA]).await;
-    let samples = scrape(&app.client).await;
-    assert_eq!(samples["watchme_catalogue_rejected_rows_total"], UNREADABLE_ROWS as f64);
-    assert_eq!(stored(&app).await, 20 - UNREADABLE_ROWS as u64);
-    for sort in ["title", "-rating", "releaseDate", "-popularity"] {
-        for movie in user.get(&format!("/movies?pageSize=100&sort={sort}")).await.data() {
-            assert!(movie["id"].as_i64().is_some_and(|id| id > 0), "{movie}");
-            let title = movie["title"].as_str().unwrap();
-            assert!(!title.trim().is_empty() && title.chars().count() <= 1_000, "{movie}");
-            assert!(!title.chars().any(char::is_control), "{movie}");
-            let rating = movie["voteAverage"].as_f64().unwrap();
-            assert!((0.0..=10.0).contains(&rating), "{movie}");
-            assert!(movie["popularity"].as_f64().is_some_and(|it| it >= 0.0), "{movie}");
-            let date = &movie["releaseDate"];
-            assert!(date.is_null() || date.as_str().is_some_and(|it| it.len() == 10), "{movie}");
-            let poster = movie["posterUrl"].as_str();
-            assert!(poster.is_none_or(|it| it.starts_with("https://image.tmdb.org/")), "{movie}");
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_forgotten_movie_is_read_anew() {
     let (tmdb, app) = filled(60).await;
-    let (admin, user) = (app.admin().await, app.subscriber(&all_genres().await).await);
+    let (admin, user) = (app.admin().await, app.subscriber(&all_genres()).await);
     for id in [5, 6] {
         assert_eq!(user.get(&format!("/movies/{id}")).await.json()["title"], format!("Film {id}"));
     }
@@ -462,28 +329,4 @@ async fn genres_follow_tmdb_when_they_are_synced() {
     tmdb.set(Behaviour::Raw(200, r#"{"genres":[]}"#.to_owned()));
     admin.post("/genres/sync", &json!({})).await.problem(503, "metadata_unavailable");
     assert_eq!(user.get("/genres?retired=true").await.data().len(), 0);
-}
-
-#[tokio::test]
-async fn a_start_without_tmdb_waits_for_genres_and_gets_over_it() {
-    let tmdb = TmdbDouble::start_with(TmdbCatalogue::generated(60)).await;
-    tmdb.set(Behaviour::Status(500));
-    let app = start(&tmdb, &[]).await;
-    let admin = app.admin().await;
-    // Signing in and lists work; what needs genres waits up to 5 s, then says so.
-    assert!(admin.get("/movies").await.data().is_empty());
-    let began = Instant::now();
-    let answer = admin.get("/genres").await;
-    answer.problem(503, "genres_not_ready");
-    assert!(!answer.header("retry-after").is_empty());
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
-    let body = json!({ "name": "Too early", "genreIds": [18] });
-    let refused = admin.post("/packages", &body).await;
-    refused.problem(503, "genres_not_ready");
-    assert_eq!(app.client.get("//livez").await.status / 100, 2);
-    assert_eq!(app.client.get("//health").await.expect(200)["status"], "warn");
-    tmdb.set(Behaviour::Normal);
-    app.catalogue_ready().await;
-    admin.post("/packages", &body).await.expect(201);
-    assert_eq!(stored(&app).await, 60);
 }
