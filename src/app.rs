@@ -1,6 +1,7 @@
 //! The composition root: the only file that names concrete adapters.
 
 use std::{
+    fs::File,
     io,
     net::{SocketAddr, TcpListener},
     num::NonZeroU32,
@@ -28,7 +29,7 @@ use crate::{
     },
     auth::{Keys, PasswordError, Passwords},
     config::{Config, Database, TmdbConfig},
-    data_dir::{DataDir, DataDirError},
+    data_dir::{self, DataDir, DataDirError},
     first_start::{self, FirstAdmin, FirstStartError},
     http::{self, AppState, Readiness, ServerSettings},
     shutdown,
@@ -37,6 +38,9 @@ use crate::{
 /// One process is all there is: what it has not heard of, nobody has changed. The limit is for
 /// what nobody foresaw.
 const ENTITLEMENT_MAX_AGE: Duration = Duration::from_secs(60);
+/// For the actors to drain and the stores to close, after HTTP has had its time: together less
+/// than the 30 s after which an orchestrator kills.
+const DRAIN: Duration = Duration::from_secs(8);
 /// The demo catalogue has no more.
 const ALL_PAGES: u32 = 500;
 
@@ -91,6 +95,7 @@ pub enum AppError {
 struct Stores {
     sql: SqlStore,
     documents: DocumentStore,
+    _lock: Option<File>,
 }
 
 impl Stores {
@@ -99,14 +104,18 @@ impl Stores {
             Database::Embedded => data.file("watchme.db"),
             Database::Sqlite(path) => path.clone(),
         };
-        let url = format!("sqlite://{}?mode=rwc", file.display());
-        let sql = SqlStore::open(&SqlSettings::new(url)).await?;
+        let lock = match &config.database {
+            Database::Embedded => None,
+            // The lock on the data folder does not cover a file elsewhere.
+            Database::Sqlite(_) => Some(data_dir::lock_beside(&file)?),
+        };
+        let sql = SqlStore::open(&SqlSettings::file(&file)?).await?;
         sql.migrate().await?;
-        // The lock on the data folder says that nobody else can hold one.
+        // The locks say that nobody else can hold one.
         sql.end_leases().await?;
         let documents = DocumentStore::open(&data.file("documents.db")).await?;
         documents.migrate().await?;
-        Ok(Self { sql, documents })
+        Ok(Self { sql, documents, _lock: lock })
     }
 
     async fn close(&self) {
@@ -151,7 +160,7 @@ impl Application {
         let first_admin = first_start::admin(&stores.sql, &passwords, &config, &data).await?;
         let demo = config.tmdb.api_key.is_none();
         if demo {
-            let packages = demo_packages()?.into_iter().map(|it| (it.name, it.genres));
+            let packages = demo_packages()?.into_iter().map(|it| (it.name, it.genres)).collect();
             first_start::packages(&stores.sql, packages).await?;
         }
 
@@ -278,11 +287,23 @@ impl Application {
         tracing::info!("stopping");
         self.readiness.drain();
         server.stop(true).await;
-        self.handles.drain().await;
-        self.bus.close().await;
-        self.stores.close().await;
-        self.actors.stop();
-        tracing::info!("stopped");
+        let rest = async {
+            self.handles.drain().await;
+            self.bus.close().await;
+            // The synchronisations end with their arbiter, before the stores that they write to.
+            self.actors.stop();
+            let ended = tokio::task::spawn_blocking(move || self.actors.join()).await;
+            if !matches!(ended, Ok(Ok(()))) {
+                tracing::warn!("the actors' thread did not end well");
+            }
+            self.stores.close().await;
+        };
+        match tokio::time::timeout(DRAIN, rest).await {
+            Ok(()) => tracing::info!("stopped"),
+            Err(_elapsed) => {
+                tracing::warn!("stopped with work in hand; it goes on at the next start")
+            }
+        }
         Ok(outcome?)
     }
 }

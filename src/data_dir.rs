@@ -20,7 +20,7 @@ const PASSWORD_LENGTH: usize = 24;
 pub enum DataDirError {
     /// Another process works in it.
     #[error(
-        "the data folder {0} is used by another process: stop that one, or set WATCHME_DATA_DIR to another folder"
+        "{0} is used by another process: stop that one, or set WATCHME_DATA_DIR (and DATABASE_URL, if it is set) to another place"
     )]
     InUse(PathBuf),
     /// The operating system refused.
@@ -49,19 +49,8 @@ impl DataDir {
     /// # Errors
     /// `InUse`, `Io`.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
-        let io = |error| DataDirError::Io { path: path.to_owned(), error };
-        create_folder(path).map_err(io)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join("lock"))
-            .map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(io(error)),
-        }
+        create_folder(path).map_err(|error| DataDirError::Io { path: path.to_owned(), error })?;
+        Ok(Self { path: path.to_owned(), _lock: lock(path, &path.join("lock"))? })
     }
 
     /// A file in the folder.
@@ -111,6 +100,26 @@ impl DataDir {
     }
 }
 
+/// Locks a file that lies outside the data folder, by a file beside it.
+///
+/// # Errors
+/// `InUse`, `Io`.
+pub fn lock_beside(file: &Path) -> Result<File, DataDirError> {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".lock");
+    lock(file, Path::new(&name))
+}
+
+fn lock(what: &Path, by: &Path) -> Result<File, DataDirError> {
+    let io = |error| DataDirError::Io { path: by.to_owned(), error };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(by).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(what.to_owned())),
+        Err(TryLockError::Error(error)) => Err(io(error)),
+    }
+}
+
 fn create_folder(path: &Path) -> io::Result<()> {
     let mut folder = fs::DirBuilder::new();
     folder.recursive(true);
@@ -141,6 +150,16 @@ mod tests {
         assert!(matches!(DataDir::open(&path), Err(DataDirError::InUse(_))));
         drop(first);
         DataDir::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_elsewhere_is_locked_beside_itself() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("watchme.db");
+        let first = lock_beside(&file).unwrap();
+        assert!(matches!(lock_beside(&file), Err(DataDirError::InUse(path)) if path == file));
+        drop(first);
+        lock_beside(&file).unwrap();
     }
 
     #[test]

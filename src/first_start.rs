@@ -99,23 +99,30 @@ fn setting<T>(variable: &'static str, parsed: Result<T, Invalid>) -> Result<T, F
     parsed.map_err(|reason| FirstStartError::Setting { variable, reason })
 }
 
-/// Makes packages unless there has ever been one.
+/// Makes the packages that a first start makes, those that are missing if it was cut short. Nothing
+/// where an admin has made, renamed or archived any.
 ///
 /// # Errors
 /// `Package`, `Store`.
 pub async fn packages(
     store: &dyn Packages,
-    packages: impl IntoIterator<Item = (PackageName, GenreSet)>,
+    packages: Vec<(PackageName, GenreSet)>,
 ) -> Result<(), FirstStartError> {
-    for archived in [ArchivedFilter::Exclude, ArchivedFilter::Only] {
-        let filter = PackageFilter { archived, ..PackageFilter::default() };
-        if store.packages(&filter, PageRequest::default()).await?.total_items > 0 {
-            return Ok(());
-        }
+    let page = PageRequest::default();
+    let archived = PackageFilter { archived: ArchivedFilter::Only, ..PackageFilter::default() };
+    if store.packages(&archived, page).await?.total_items > 0 {
+        return Ok(());
+    }
+    let live = store.packages(&PackageFilter::default(), page).await?.items;
+    let ours = |name: &PackageName| packages.iter().any(|(other, _)| other == name);
+    if !live.iter().all(|package| package.version == 1 && ours(&package.name)) {
+        return Ok(());
     }
     for (name, genres) in packages {
-        let package = NewPackage { name, genres, created_by: None, now: Timestamp::now() };
-        store.create(package, None).await?;
+        if live.iter().all(|package| package.name != name) {
+            let package = NewPackage { name, genres, created_by: None, now: Timestamp::now() };
+            store.create(package, None).await?;
+        }
     }
     Ok(())
 }

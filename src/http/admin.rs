@@ -12,6 +12,7 @@ use super::{
     AppState, ErrorCode, Problem,
     body::{RawBody, given},
     check::Check,
+    effect::carried_through,
     respond,
     shapes::{RoleWord, StatusWord, UserBody},
     users,
@@ -56,9 +57,12 @@ pub(crate) async fn change_user(
         return Err(users::nothing_given("`role` and `status`"));
     }
     let now = state.ports.clock.now();
-    let user = state.ports.accounts.change_standing(id, change, now).await?;
-    users::standing_changed(&state, id).await;
-    respond::ok(&UserBody::from(user))
+    carried_through(async move {
+        let user = state.ports.accounts.change_standing(id, change, now).await?;
+        users::standing_changed(&state, id).await;
+        respond::ok(&UserBody::from(user))
+    })
+    .await
 }
 
 /// Forget one movie

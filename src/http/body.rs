@@ -75,7 +75,7 @@ impl RawBody {
         // The whole text first: a syntax error behind a wrong value is a syntax error. And an
         // object: out of an array serde would fill the fields by their order.
         if !self.json(content)?.is_object() {
-            let error = FieldError::new("", Invalid::new("invalid_type", "must be an object"));
+            let error = FieldError::new("body", Invalid::new("invalid_type", "must be an object"));
             return Err(Problem::invalid(ErrorCode::ValidationFailed, vec![error]));
         }
         let mut deserializer = serde_json::Deserializer::from_slice(content);

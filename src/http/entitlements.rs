@@ -51,7 +51,7 @@ pub(crate) struct SourceBody {
     responses((status = 200, description = "The caller's entitlement", body = EntitlementBody)))]
 pub(crate) async fn read(caller: Caller, state: Data<AppState>) -> Result<HttpResponse, Problem> {
     let found = state.handles.entitlements.of(caller.id).await?;
-    let genres = state.handles.genres.list();
+    let genres = state.handles.genres.wait_for_list().await?;
     let sources = found
         .sources
         .iter()

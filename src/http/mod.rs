@@ -7,6 +7,7 @@
 mod body;
 mod check;
 mod conditional;
+mod effect;
 mod guard;
 mod idempotency;
 mod layers;

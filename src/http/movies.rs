@@ -118,7 +118,7 @@ async fn encoded(
     page: PageRequest,
 ) -> Result<EncodedPage, Problem> {
     let found = state.handles.movies.list(query, page).await?;
-    let genres = state.handles.genres.list();
+    let genres = state.handles.genres.wait_for_list().await?;
     let images = &state.settings.image_base_url;
     let found = found.map(|movie| MovieBody::new(&movie, &genres, images));
     let body = respond::encode(&PageBody::from(found))?;
@@ -183,13 +183,17 @@ pub(crate) async fn details(
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let id: MovieId = respond::path_id(&req, "id", ErrorCode::MovieNotFound)?;
-    let found = state.handles.movies.details(id).await?;
     let entitlement = state.handles.entitlements.of(caller.id).await?;
+    // Who may see nothing has nothing fetched for them.
+    if entitlement.entitlement.genres.is_empty() {
+        return Err(Problem::of(ErrorCode::MovieNotEntitled));
+    }
+    let found = state.handles.movies.details(id).await?;
     if !entitlement.entitlement.permits(&found.movie.genres) {
         return Err(Problem::of(ErrorCode::MovieNotEntitled));
     }
     let mark = state.ports.watch_log.mark_of(caller.id, id).await?;
-    let genres = state.handles.genres.list();
+    let genres = state.handles.genres.wait_for_list().await?;
     let movie = MovieBody::new(&found.movie, &genres, &state.settings.image_base_url);
     let watched_at = mark.map(|mark| mark.watched_at);
     let body = DetailsBody::new(movie, found.movie.details.as_ref(), watched_at);

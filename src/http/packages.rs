@@ -16,6 +16,7 @@ use super::{
     body::RawBody,
     check::Check,
     conditional,
+    effect::carried_through,
     genres::Flag,
     guard::Caller,
     pages::{self, PageBody},
@@ -147,7 +148,7 @@ pub(crate) async fn list(
     };
     check.done()?;
     let found = state.ports.packages.packages(&filter, page).await?;
-    let genres = state.handles.genres.list();
+    let genres = state.handles.genres.wait_for_list().await?;
     respond::ok_tagged(&req, &PageBody::from(found.map(|p| PackageBody::new(p, &genres))))
 }
 
@@ -204,7 +205,8 @@ pub(crate) async fn create(
 pub(crate) async fn read(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, Problem> {
     let package = existing(&req, &state).await?;
     let tag = tag(&package);
-    let body = respond::encode(&PackageBody::new(package, &state.handles.genres.list()))?;
+    let body =
+        respond::encode(&PackageBody::new(package, &*state.handles.genres.wait_for_list().await?))?;
     Ok(conditional::answer(&req, &tag, body))
 }
 
@@ -238,7 +240,7 @@ pub(crate) async fn versions(
         pages::requested(&mut check, wanted.page_number.as_deref(), wanted.page_size.as_deref());
     check.done()?;
     let found = state.ports.packages.versions(package.id, page).await?;
-    let genres = state.handles.genres.list();
+    let genres = state.handles.genres.wait_for_list().await?;
     let body = respond::encode(&PageBody::from(found.map(|v| VersionBody::new(v, &genres))))?;
     Ok(conditional::answer(&req, &tag(&package), body))
 }
@@ -291,13 +293,15 @@ pub(crate) async fn edit(
         apply_to: wanted.apply_to,
         now: state.ports.clock.now(),
     };
-    let edited = state.ports.packages.edit(package.id, edit).await?;
-    if wanted.apply_to == ApplyTo::All {
-        if let Err(error) = state.handles.entitlements.forget_package(edited.id).await {
-            tracing::warn!(%error, "entitlements will be read again at their age limit");
+    let edited = carried_through(async move {
+        let edited = state.ports.packages.edit(package.id, edit).await?;
+        if wanted.apply_to == ApplyTo::All {
+            state.handles.entitlements.forget_package(edited.id).await;
+            state.ports.changes.announce(Change::Package(edited.id)).await;
         }
-        state.ports.changes.announce(Change::Package(edited.id)).await;
-    }
+        Ok(edited)
+    })
+    .await?;
     let tag = tag(&edited);
     let body = respond::encode(&PackageBody::new(edited, &list))?;
     Ok(HttpResponse::Ok()

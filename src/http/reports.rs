@@ -100,7 +100,7 @@ async fn report_of(
     missing: ErrorCode,
 ) -> Result<HttpResponse, Problem> {
     let found = state.handles.reports.report(user).await?.ok_or_else(|| Problem::of(missing))?;
-    respond::ok(&ReportBody::from(found.report(&state.handles.genres.list())))
+    respond::ok(&ReportBody::from(found.report(&*state.handles.genres.wait_for_list().await?)))
 }
 
 #[derive(Default, Deserialize, IntoParams)]
@@ -129,7 +129,7 @@ pub(crate) async fn list(req: HttpRequest, state: Data<AppState>) -> Result<Http
     let users = state.ports.accounts.users(&UserFilter::default(), page).await?;
     let ids: Vec<UserId> = users.items.iter().map(|user| user.id).collect();
     let found = state.handles.reports.reports(&ids).await?;
-    let genres = state.handles.genres.list();
+    let genres = state.handles.genres.wait_for_list().await?;
     let items = found.iter().map(|projection| projection.report(&genres).into()).collect();
     let page = Page::<ReportBody> { items, total_items: users.total_items, request: users.request };
     respond::ok(&PageBody::from(page))

@@ -68,10 +68,10 @@ routes! {
     GET "/api/v1/genres/sync" => genres::sync_status, Admin;
     POST "/api/v1/genres/sync" => genres::sync_now, Admin, [SyncRunning, MetadataUnavailable, Overloaded];
 
-    GET "/api/v1/packages" => packages::list, User, [AdminOnly];
+    GET "/api/v1/packages" => packages::list, User, [AdminOnly, GenresNotReady];
     POST "/api/v1/packages" => packages::create, PackageCreator, [PackageNameTaken, GenresNotReady];
-    GET "/api/v1/packages/{id}" => packages::read, User, [PackageNotFound];
-    GET "/api/v1/packages/{id}/versions" => packages::versions, User, [PackageNotFound];
+    GET "/api/v1/packages/{id}" => packages::read, User, [PackageNotFound, GenresNotReady];
+    GET "/api/v1/packages/{id}/versions" => packages::versions, User, [PackageNotFound, GenresNotReady];
     PUT "/api/v1/packages/{id}" => packages::edit, PackageCreator, [NotOwner, PackageNotFound, PackageNameTaken, PackageArchived, VersionMismatch, GenresNotReady];
     DELETE "/api/v1/packages/{id}" => packages::archive, Admin, [PackageNotFound];
 
@@ -80,25 +80,25 @@ routes! {
     DELETE "/api/v1/subscriptions/{id}" => subscriptions::cancel, User, [SubscriptionNotFound];
     GET "/api/v1/users/{id}/subscriptions" => subscriptions::list_of_user, Admin, [UserNotFound];
     POST "/api/v1/users/{id}/subscriptions" => subscriptions::create_for_user, Admin, [UserNotFound, PackageNotFound, PackageArchived, AlreadySubscribed];
-    GET "/api/v1/entitlements" => entitlements::read, User, [Overloaded];
+    GET "/api/v1/entitlements" => entitlements::read, User, [Overloaded, GenresNotReady];
 
-    GET "/api/v1/movies" => movies::list, User, [Overloaded];
-    GET "/api/v1/movies/popular" => movies::popular, User, [Overloaded];
-    GET "/api/v1/movies/search" => movies::search, User, [Overloaded];
-    GET "/api/v1/movies/{id}" => movies::details, User, [MovieNotFound, MovieNotEntitled, MetadataUnavailable, Overloaded];
+    GET "/api/v1/movies" => movies::list, User, [Overloaded, GenresNotReady];
+    GET "/api/v1/movies/popular" => movies::popular, User, [Overloaded, GenresNotReady];
+    GET "/api/v1/movies/search" => movies::search, User, [Overloaded, GenresNotReady];
+    GET "/api/v1/movies/{id}" => movies::details, User, [MovieNotFound, MovieNotEntitled, MetadataUnavailable, Overloaded, GenresNotReady];
     DELETE "/api/v1/admin/cache/movies" => admin::forget_movies, Admin;
     DELETE "/api/v1/admin/cache/movies/{id}" => admin::forget_movie, Admin, [MovieNotFound];
 
-    GET "/api/v1/watched" => watched::list, User;
-    GET "/api/v1/watched/{movieId}" => watched::read, User, [MovieNotFound, NotWatched];
-    PUT "/api/v1/watched/{movieId}" => watched::mark, User, [MovieNotFound, MovieNotEntitled, MetadataUnavailable, Overloaded];
+    GET "/api/v1/watched" => watched::list, User, [GenresNotReady];
+    GET "/api/v1/watched/{movieId}" => watched::read, User, [MovieNotFound, NotWatched, GenresNotReady];
+    PUT "/api/v1/watched/{movieId}" => watched::mark, User, [MovieNotFound, MovieNotEntitled, MetadataUnavailable, Overloaded, GenresNotReady];
     DELETE "/api/v1/watched/{movieId}" => watched::unmark, User, [MovieNotFound];
     POST "/api/v1/watched/{movieId}/plays" => watched_plays::add, User, [MovieNotFound, NotWatched, TooManyPlays];
     DELETE "/api/v1/watched/{movieId}/plays/{playId}" => watched_plays::delete, User, [MovieNotFound, NotWatched, PlayNotFound];
 
-    GET "/api/v1/reports/me" => reports::mine, User, [Overloaded];
-    GET "/api/v1/reports" => reports::list, Admin, [Overloaded];
-    GET "/api/v1/reports/users/{id}" => reports::of_user, Admin, [UserNotFound, Overloaded];
+    GET "/api/v1/reports/me" => reports::mine, User, [Overloaded, GenresNotReady];
+    GET "/api/v1/reports" => reports::list, Admin, [Overloaded, GenresNotReady];
+    GET "/api/v1/reports/users/{id}" => reports::of_user, Admin, [UserNotFound, Overloaded, GenresNotReady];
 
     GET "/livez" => health::livez, Public;
     GET "/readyz" => health::readyz, Public;

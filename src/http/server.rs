@@ -18,7 +18,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// For a request's head to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// For requests under way at a stop, in seconds.
-const DRAIN_SECONDS: u64 = 15;
+const DRAIN_SECONDS: u64 = 14;
 
 /// What the operator sets of the server.
 #[derive(Debug, Clone, Copy, Default)]

@@ -12,6 +12,7 @@ use super::{
     AppState, ErrorCode, Problem,
     body::{RawBody, given},
     check::Check,
+    effect::carried_through,
     guard::Caller,
     pages::{self, PageBody},
     query, respond,
@@ -108,7 +109,7 @@ pub(crate) async fn create(
     };
     let now = state.ports.clock.now();
     let new = NewSubscription { user: caller.id, package, starts_at: now, ends_at: None, now };
-    subscribe(&state, new, key.as_ref()).await.map_err(|problem| match problem.code() {
+    carried_through(subscribe(state, new, key)).await.map_err(|problem| match problem.code() {
         // One's own account went while the request ran.
         ErrorCode::UserNotFound => Problem::of(ErrorCode::AccountInactive),
         _ => problem,
@@ -165,17 +166,17 @@ pub(crate) async fn create_for_user(
         }
     };
     let new = NewSubscription { user, package, starts_at, ends_at, now };
-    subscribe(&state, new, key.as_ref()).await
+    carried_through(subscribe(state, new, key)).await
 }
 
 async fn subscribe(
-    state: &AppState,
+    state: Data<AppState>,
     new: NewSubscription,
-    key: Option<&IdempotencyKey>,
+    key: Option<IdempotencyKey>,
 ) -> Result<HttpResponse, Problem> {
     let user = new.user;
-    let created = state.ports.subscriptions.subscribe(new, key).await?;
-    subscriptions_changed(state, user).await;
+    let created = state.ports.subscriptions.subscribe(new, key.as_ref()).await?;
+    subscriptions_changed(&state, user).await;
     respond::created(
         created,
         |subscription| format!("/api/v1/subscriptions/{}", subscription.id),
@@ -214,9 +215,12 @@ pub(crate) async fn cancel(
     let ends_at = check.optional::<Timestamp>("endsAt", wanted.ends_at.as_deref());
     check.done()?;
     let now = state.ports.clock.now();
-    state.ports.subscriptions.cancel(id, ends_at.unwrap_or(now), now).await?;
-    subscriptions_changed(&state, found.user_id).await;
-    Ok(respond::no_content())
+    carried_through(async move {
+        state.ports.subscriptions.cancel(id, ends_at.unwrap_or(now), now).await?;
+        subscriptions_changed(&state, found.user_id).await;
+        Ok(respond::no_content())
+    })
+    .await
 }
 
 async fn existing_user(req: &HttpRequest, state: &AppState) -> Result<UserId, Problem> {
@@ -227,9 +231,6 @@ async fn existing_user(req: &HttpRequest, state: &AppState) -> Result<UserId, Pr
 
 /// The user's very next request sees the change here; other replicas hear of it.
 async fn subscriptions_changed(state: &AppState, user: UserId) {
-    if let Err(error) = state.handles.entitlements.forget_user(user).await {
-        // The change is made and cannot be taken back.
-        tracing::warn!(%error, "the entitlement will be read again at its age limit");
-    }
+    state.handles.entitlements.forget_user(user).await;
     state.ports.changes.announce(Change::Subscriptions(user)).await;
 }

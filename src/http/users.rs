@@ -12,6 +12,7 @@ use super::{
     AppState, ErrorCode, Problem,
     body::RawBody,
     check::Check,
+    effect::carried_through,
     guard::Caller,
     pages::{self, PageBody},
     query, respond,
@@ -128,9 +129,12 @@ pub(crate) async fn delete(
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let id = user_id(&req)?;
-    state.ports.accounts.delete(id, state.ports.clock.now()).await?;
-    standing_changed(&state, id).await;
-    Ok(respond::no_content())
+    carried_through(async move {
+        state.ports.accounts.delete(id, state.ports.clock.now()).await?;
+        standing_changed(&state, id).await;
+        Ok(respond::no_content())
+    })
+    .await
 }
 
 pub(crate) fn user_id(req: &HttpRequest) -> Result<UserId, Problem> {

@@ -7,7 +7,6 @@ use watchme_actors::{
     domain::{
         GenreList, MovieId, MovieSnapshot, Play, PlayId, Precision, Timestamp, Viewing, WatchedMark,
     },
-    movies::MovieError,
     ports::{MarkFilter, MarkMovie, WatchError},
 };
 
@@ -123,7 +122,7 @@ pub(crate) async fn list(
     let filter =
         MarkFilter { genre, from: from.map(TimeOrDate::beginning), to: to.map(TimeOrDate::end) };
     let found = state.ports.watch_log.marks(caller.id, &filter, page).await?;
-    let genres = state.handles.genres.list();
+    let genres = state.handles.genres.wait_for_list().await?;
     respond::ok(&PageBody::from(found.map(|mark| WatchedBody::new(mark, &genres))))
 }
 
@@ -138,7 +137,7 @@ pub(crate) async fn read(
 ) -> Result<HttpResponse, Problem> {
     let mark = state.ports.watch_log.mark_of(caller.id, movie_id(&req)?).await?;
     let mark = mark.ok_or_else(|| Problem::of(ErrorCode::NotWatched))?;
-    respond::ok(&WatchedBody::new(mark, &state.handles.genres.list()))
+    respond::ok(&WatchedBody::new(mark, &*state.handles.genres.wait_for_list().await?))
 }
 
 /// When a movie was watched.
@@ -178,7 +177,14 @@ pub(crate) async fn mark(
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let movie_id = movie_id(&req)?;
-    let found = state.handles.movies.snapshot(movie_id).await;
+    let genres = state.handles.genres.wait_for_list().await?;
+    let entitlement = state.handles.entitlements.of(caller.id).await?;
+    // Who may see nothing has nothing fetched for them; what they have marked needs no movie.
+    let found = if entitlement.entitlement.genres.is_empty() {
+        Err(Problem::of(ErrorCode::MovieNotEntitled))
+    } else {
+        state.handles.movies.snapshot(movie_id).await.map_err(Problem::from)
+    };
     let now = state.ports.clock.now();
     let viewing = match body.parse_or_default::<ViewingBody>().and_then(|body| body.viewing(now)) {
         Ok(viewing) => viewing,
@@ -196,10 +202,10 @@ pub(crate) async fn mark(
     let request = MarkMovie { user: caller.id, movie_id, movie, viewing, mode, now };
     let marked =
         state.ports.watch_log.mark(request).await.map_err(|error| match (error, missing) {
-            (WatchError::MovieRequired, Some(why)) => why.into(),
+            (WatchError::MovieRequired, Some(why)) => why,
             (error, _) => Problem::from(error),
         })?;
-    let body = WatchedBody::new(marked.mark, &state.handles.genres.list());
+    let body = WatchedBody::new(marked.mark, &genres);
     if !marked.created {
         return respond::ok(&body);
     }
@@ -211,7 +217,7 @@ async fn may_mark(
     state: &AppState,
     caller: Caller,
     id: MovieId,
-    found: Result<MovieSnapshot, MovieError>,
+    found: Result<MovieSnapshot, Problem>,
 ) -> Result<(), Problem> {
     if state.ports.watch_log.mark_of(caller.id, id).await?.is_some() {
         return Ok(());

@@ -272,3 +272,19 @@ async fn requests_that_are_given_up_leave_the_store_whole() {
         assert_eq!(whole.plays.len(), 1);
     }
 }
+
+/// A path is a path: its dots, blanks and percent signs are not read as those of a URL.
+#[tokio::test]
+async fn the_file_is_where_its_path_says() {
+    let folder = TempDir::new().unwrap();
+    for name in ["with blank", "a%20b", "what?", "a#b", "ä"] {
+        let inner = folder.path().join(name);
+        std::fs::create_dir_all(inner.join("deeper")).unwrap();
+        let file = inner.join("deeper").join("..").join("watchme.db");
+        let store = SqlStore::open(&SqlSettings::file(&file).unwrap()).await.unwrap();
+        store.migrate().await.unwrap();
+        store.close().await;
+        assert!(inner.join("watchme.db").is_file(), "{name}");
+    }
+    assert!(SqlSettings::file(&folder.path().join("missing").join("watchme.db")).is_err());
+}

@@ -146,8 +146,8 @@ async fn a_404_of_somebody_else_does_not_remove_a_movie() {
     }
     double.set(Behaviour::Status(404));
     assert_eq!(avatar(&tmdb).await, Ok(None));
-    assert_eq!(tmdb.genres().await.unwrap_err().kind(), "refused");
-    assert_eq!(action(&tmdb).await.unwrap_err().kind(), "refused");
+    assert_eq!(tmdb.genres().await.unwrap_err().kind(), "malformed");
+    assert_eq!(action(&tmdb).await.unwrap_err().kind(), "malformed");
 }
 
 #[tokio::test]

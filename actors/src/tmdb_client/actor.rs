@@ -86,7 +86,7 @@ impl TmdbClientActor {
                 self.circuit.succeeded();
             }
             Err(TmdbError::Source(error)) => {
-                tracing::warn!(%error, ?request, "the metadata source failed");
+                tracing::warn!(%error, kind = error.kind(), ?request, "the metadata source failed");
                 if let Some(open_for) = self.circuit.failed() {
                     // Somebody has to find out that it works again, even if nobody asks.
                     context.notify_later(Probe, open_for);

@@ -16,7 +16,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/documents");
 
 const READ_CONNECTIONS: u32 = 4;
 /// Within this a caller gets a connection and SQLite its lock, or the store counts as unavailable.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// The document store in one SQLite file. Clones share its connections.
 #[derive(Debug, Clone)]

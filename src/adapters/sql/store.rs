@@ -1,6 +1,6 @@
 //! Opening and closing the store, and the two ways to talk to it: write and read.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
@@ -10,6 +10,7 @@ use sqlx::{
     pool::Pool,
 };
 use tokio::sync::Notify;
+use url::Url;
 use watchme_actors::ports::{Probe, StoreError};
 
 use super::{
@@ -33,6 +34,22 @@ pub struct SqlSettings {
 }
 
 impl SqlSettings {
+    /// A SQLite file, made if it is missing, with what [`Self::new`] sets.
+    ///
+    /// # Errors
+    /// `Unavailable` when the folder of the file cannot be found.
+    pub fn file(path: &Path) -> Result<Self, StoreError> {
+        // A URL would take dots, blanks and percent signs of the path for its own.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+        let folder =
+            folder.map_err(|error| unavailable(format_args!("{}: {error}", path.display())))?;
+        let url = path.file_name().and_then(|name| Url::from_file_path(folder.join(name)).ok());
+        let url =
+            url.ok_or_else(|| unavailable(format_args!("{} names no file", path.display())))?;
+        Ok(Self::new(format!("sqlite://{}?mode=rwc", url.path())))
+    }
+
     /// This database with 4 connections for reading and a wait of at most 2 s.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
@@ -52,7 +69,7 @@ pub struct SqlStore {
 
 /// `FULL`: a mark that was answered survives a loss of power. Cache: 8 MiB a connection; the log
 /// is cut back to 64 MiB after a burst.
-const PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
+const PRAGMAS: &str = "PRAGMA busy_timeout = 1500;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;

@@ -5,7 +5,6 @@ use watchme_actors::{
     genre_sync::GenreSyncError,
     movies::MovieError,
     ports::{AccountError, PackageError, StoreError, SubscriptionError, WatchError},
-    report::ReportError,
     supervision::ActorError,
     tmdb_client::TmdbError,
 };
@@ -22,7 +21,12 @@ impl From<StoreError> for Problem {
             }
             StoreError::Corrupt { store, reason } => {
                 tracing::error!(store, reason, "a store holds something unreadable");
-                Self::of(ErrorCode::Internal)
+                // Documents are fetched or projected again; the truth cannot be.
+                Self::of(if store == "documents" {
+                    ErrorCode::StoreUnavailable
+                } else {
+                    ErrorCode::Internal
+                })
             }
         }
     }
@@ -122,15 +126,6 @@ impl From<EntitlementError> for Problem {
         match error {
             EntitlementError::Store(error) => error.into(),
             EntitlementError::Actor(error) => error.into(),
-        }
-    }
-}
-
-impl From<ReportError> for Problem {
-    fn from(error: ReportError) -> Self {
-        match error {
-            ReportError::Store(error) => error.into(),
-            ReportError::Actor(error) => error.into(),
         }
     }
 }
