@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Write},
     net::{SocketAddr, TcpListener},
     num::NonZeroU32,
     sync::Arc,
@@ -340,7 +340,8 @@ fn metadata(
 /// [`AppError`].
 pub async fn serve(config: Config) -> Result<(), AppError> {
     let application = Application::start(config).await?;
-    println!("{}", application.welcome());
+    // Whoever started it may have closed its standard output: no reason not to serve.
+    let _ = writeln!(io::stdout(), "{}", application.welcome());
     application.run_until(shutdown::requested()).await
 }
 
@@ -351,7 +352,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
 pub async fn migrate(config: &Config) -> Result<(), AppError> {
     let data = DataDir::open(&config.data_dir)?;
     Stores::open(config, &data).await?.close().await;
-    println!("the stores are at this version");
+    tracing::info!("the stores are at this version");
     Ok(())
 }
 

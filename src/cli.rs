@@ -1,6 +1,9 @@
 //! The command line.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -35,16 +38,14 @@ enum Command {
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     if let Some(Command::Openapi) = cli.command {
-        println!("{}", http::document());
-        return ExitCode::SUCCESS;
+        return print(&http::document());
     }
     let config = match Config::from_process() {
         Ok(config) => config,
         Err(error) => return failed(&error),
     };
     if let Some(Command::Config) = cli.command {
-        print!("{}", config.print());
-        return ExitCode::SUCCESS;
+        return print(config.print().trim_end());
     }
     if let Err(error) = telemetry::init(&config) {
         return failed(&error);
@@ -57,6 +58,14 @@ pub fn run(cli: Cli) -> ExitCode {
         }
     });
     outcome.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+}
+
+/// Prints for a person or a pipe; a reader that has seen enough is no failure.
+fn print(text: &str) -> ExitCode {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => failed(&error),
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {

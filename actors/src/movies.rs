@@ -104,7 +104,7 @@ impl Movies {
             }
             return Ok(Found { movie, stale: false });
         }
-        match (self.fetch(id).await, stored) {
+        match (self.fetch(id, stored.as_ref()).await, stored) {
             (Ok(movie), _) => Ok(Found { movie, stale: false }),
             (Err(MovieError::Unavailable { .. }), Some(movie)) => {
                 Ok(Found { movie: Arc::new(movie), stale: true })
@@ -122,7 +122,7 @@ impl Movies {
             Some(remembered) => remembered.ok_or(MovieError::NotFound)?,
             None => match self.stored(id).await? {
                 Some(movie) => Arc::new(movie),
-                None => self.fetch(id).await?,
+                None => self.fetch(id, None).await?,
             },
         };
         Ok(MovieSnapshot { id, title: movie.title.clone(), genres: movie.genres.clone() })
@@ -178,7 +178,7 @@ impl Movies {
         let change = id.map_or(Change::AllMovies, Change::Movie);
         self.heard(change);
         if let Some(id) = id
-            && let Err(error) = self.fetch(id).await
+            && let Err(error) = self.fetch(id, None).await
         {
             tracing::info!(%error, %id, "a movie was forgotten but could not be fetched again");
         }
@@ -214,8 +214,9 @@ impl Movies {
         movie.details.as_ref().is_some_and(|it| now.since(it.fetched_at) < DETAILS_FRESH)
     }
 
-    /// Fetches a movie from TMDb and stores it.
-    async fn fetch(&self, id: MovieId) -> Result<Arc<Movie>, MovieError> {
+    /// Fetches a movie from TMDb and stores it. Everybody is told where lists show something else
+    /// than for `stored`.
+    async fn fetch(&self, id: MovieId, stored: Option<&Movie>) -> Result<Arc<Movie>, MovieError> {
         let outcome = tokio::time::timeout(PATIENCE, self.tmdb.movie(id)).await;
         let movie = match outcome {
             Ok(Ok(Some(movie))) => movie,
@@ -235,7 +236,7 @@ impl Movies {
             Err(_elapsed) => return Err(MovieError::Unavailable { retry_after: PATIENCE }),
         };
         let changed = self.catalogue.upsert(&[(*movie).clone()]).await?;
-        for id in changed {
+        if !changed.is_empty() && !stored.is_some_and(|stored| stored.lists_like(&movie)) {
             self.changes.announce(Change::Movie(id)).await;
         }
         self.details.insert(id, Some(Arc::clone(&movie)));

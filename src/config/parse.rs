@@ -117,7 +117,13 @@ pub(super) fn config(source: &mut Source<'_>) -> Option<Config> {
 fn tmdb(source: &mut Source<'_>) -> Option<TmdbConfig> {
     use Show::{Masked, Plain};
     let api_key = source.get("TMDB_API_KEY", None, Masked, |text| Ok(Secret::new(text)));
-    let web = |text: &str| url(text, &["http", "https"]);
+    let web = |text: &str| match url(text, &["http", "https"])? {
+        // It is shown to operators, and the one for images to everybody.
+        url if !url.username().is_empty() || url.password().is_some() => {
+            Err(wrong("must not carry a name or a password; TMDB_PROXY may"))
+        }
+        url => Ok(url),
+    };
     let base_url = source.get("TMDB_BASE_URL", Some("https://api.themoviedb.org/3"), Plain, web);
     let image_base_url =
         source.get("TMDB_IMAGE_BASE_URL", Some("https://image.tmdb.org/t/p"), Plain, web);

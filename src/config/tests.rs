@@ -108,6 +108,24 @@ fn what_this_build_does_not_have_is_refused_plainly() {
 }
 
 #[test]
+fn the_file_of_the_readme_is_understood() {
+    let readme = include_str!("../../README.md");
+    let file = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let config = load(&[], Some(file)).unwrap();
+    assert_eq!(config.listen.to_string(), "0.0.0.0:8080");
+    assert_eq!(config.tmdb.language, "de-DE");
+}
+
+#[test]
+fn addresses_with_credentials_are_refused() {
+    for variable in ["TMDB_BASE_URL", "TMDB_IMAGE_BASE_URL"] {
+        let error = load(&[(variable, "https://user:canary@proxy.example/3")], None).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(variable) && !text.contains("canary"), "{text}");
+    }
+}
+
+#[test]
 fn secrets_are_never_printed() {
     let canary = "canary-canary-canary-canary-canary";
     let config = load(

@@ -8,7 +8,10 @@ use watchme_actors::{
     ports::NewAccount,
 };
 
-use super::{AppState, ErrorCode, Problem, body::RawBody, check::Check, respond, shapes::UserBody};
+use super::{
+    AppState, ErrorCode, Problem, body::RawBody, check::Check, idempotency::Sender, respond,
+    shapes::UserBody,
+};
 use crate::auth::Password;
 
 /// An account to be made.
@@ -39,7 +42,6 @@ pub(crate) async fn register(
     body: RawBody,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let key = state.fingerprints.key(&req, None, &body)?;
     let wanted: Register = body.parse()?;
     let mut check = Check::body();
     let email = check.parse::<Email>("email", &wanted.email);
@@ -48,6 +50,7 @@ pub(crate) async fn register(
     let (Some(email), Some(name), Some(password)) = (email, name, password) else {
         return Err(check.problem());
     };
+    let key = state.fingerprints.key(&req, Sender::Nobody { email: &email }, &body)?;
     let account = NewAccount {
         email,
         name,

@@ -147,9 +147,15 @@ pub(crate) fn explain(path: &str, message: &str) -> FieldError {
     } else if message.starts_with("duplicate field") {
         (quoted.to_owned(), Invalid::new("duplicate", "must be given once"))
     } else {
-        let expected = message.split_once(", expected ").map(|(_, rest)| {
-            let rest = rest.split(" at line ").next().unwrap_or(rest);
-            if rest.starts_with("struct ") { "an object" } else { rest }
+        // The last one: what was found stands before it, and may hold the words itself.
+        let expected = message.rsplit_once(", expected ").map(|(_, rest)| {
+            match rest.split(" at line ").next().unwrap_or(rest) {
+                "i64" | "u64" | "u32" => "a whole number",
+                "a sequence" => "a list",
+                "a boolean" => "true or false",
+                rest if rest.starts_with("struct ") => "an object",
+                rest => rest,
+            }
         });
         let reason =
             expected.map_or_else(|| "is not valid".to_owned(), |what| format!("must be {what}"));
@@ -157,7 +163,8 @@ pub(crate) fn explain(path: &str, message: &str) -> FieldError {
         return FieldError::new(field, Invalid::new("invalid_type", reason));
     };
     let parent = path.strip_suffix(field.as_str()).unwrap_or(path).trim_matches('.');
-    let field: String = field.chars().take(100).collect();
+    // It is the client's own text, and goes into a log line.
+    let field: String = field.chars().filter(|c| !c.is_control()).take(100).collect();
     let full = if parent.is_empty() { field } else { format!("{parent}.{field}") };
     FieldError::new(&full, reason)
 }

@@ -17,7 +17,7 @@ use actix_web::{
 use futures_util::FutureExt;
 use watchme_actors::domain::{Role, UserId};
 
-use super::{AppState, ErrorCode, Problem, layers::RoutePattern, routes::Row};
+use super::{AppState, ErrorCode, Problem, layers::RoutePattern, openapi, query, routes::Row};
 use crate::{auth::TokenError, config::PackageCreators};
 
 /// Who may use a route.
@@ -79,6 +79,13 @@ pub(crate) async fn enter<B: MessageBody + 'static>(
                 return Ok(ServiceResponse::new(request, HttpResponse::from_error(problem)));
             }
         }
+    }
+    if !req.query_string().is_empty()
+        && openapi::takes_no_query(row.name)
+        && let Err(problem) = query::none(req.request())
+    {
+        let (request, _) = req.into_parts();
+        return Ok(ServiceResponse::new(request, HttpResponse::from_error(problem)));
     }
     let request = req.request().clone();
     // A handler holds nothing that a panic could leave half done: stores roll back.

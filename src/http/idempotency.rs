@@ -3,36 +3,53 @@
 use actix_web::{HttpMessage, HttpRequest};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use watchme_actors::{domain::UserId, ports::IdempotencyKey};
+use watchme_actors::{
+    domain::{Email, UserId},
+    ports::IdempotencyKey,
+};
 
 use super::{ErrorCode, Problem, body::RawBody, layers::RoutePattern};
-use crate::config::Secret;
+use crate::{auth::Keys, config::Secret};
 
 const HEADER: &str = "Idempotency-Key";
 const MAX_LENGTH: usize = 200;
 
 /// Digests requests, so that the store can tell two apart without keeping what they said.
-pub(crate) struct Fingerprints(Hmac<Sha256>);
+pub(crate) struct Fingerprints {
+    current: Hmac<Sha256>,
+    previous: Option<Hmac<Sha256>>,
+}
+
+/// Who sends a request with a key: the same key of somebody else is another key.
+pub(crate) enum Sender<'a> {
+    /// Somebody who has signed in.
+    User(UserId),
+    /// Somebody who has not, and is known by the address that they give.
+    Nobody { email: &'a Email },
+}
 
 impl Fingerprints {
-    pub(crate) fn new(secret: &Secret) -> Self {
-        let digest = Sha256::new()
-            .chain_update(b"watchme idempotency")
-            .chain_update(secret.expose())
-            .finalize();
-        let mut key = [0; 64];
-        key[..digest.len()].copy_from_slice(&digest);
-        Self(Hmac::new(&key.into()))
+    pub(crate) fn new(keys: &Keys) -> Self {
+        let mac = |secret: &Secret| {
+            let digest = Sha256::new()
+                .chain_update(b"watchme idempotency")
+                .chain_update(secret.expose())
+                .finalize();
+            let mut key = [0; 64];
+            key[..digest.len()].copy_from_slice(&digest);
+            Hmac::new(&key.into())
+        };
+        Self { current: mac(&keys.current), previous: keys.previous.as_ref().map(mac) }
     }
 
-    /// The key of a request, where it has one. `caller` is `None` before anybody has signed in.
+    /// The key of a request, where it has one.
     ///
     /// # Errors
     /// 400 when the key is not 1 to 200 visible ASCII characters; what is wrong with the body.
     pub(crate) fn key(
         &self,
         req: &HttpRequest,
-        caller: Option<UserId>,
+        sender: Sender<'_>,
         body: &RawBody,
     ) -> Result<Option<IdempotencyKey>, Problem> {
         let mut sent = req.headers().get_all(HEADER);
@@ -47,17 +64,29 @@ impl Fingerprints {
             ));
         };
         let route = req.extensions().get::<RoutePattern>().map_or("", |route| route.0);
-        let who = caller.map_or_else(|| "anonymous".to_owned(), |user| user.to_string());
+        let who = match sender {
+            Sender::User(user) => user.to_string(),
+            Sender::Nobody { email } => {
+                let mut digest = digest(&self.current, &[email.as_str()]);
+                digest.truncate(32);
+                format!("anonymous {digest}")
+            }
+        };
         let scope = format!("{who} {} {route}", req.method());
-        let digest = [scope.as_str(), req.path(), &body.canonical()?]
-            .iter()
-            // The length before each part, so that parts cannot run into one another.
-            .fold(self.0.clone(), |mac, part| {
-                mac.chain_update(part.len().to_be_bytes()).chain_update(part.as_bytes())
-            })
-            .finalize()
-            .into_bytes();
-        let fingerprint = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Some(IdempotencyKey { scope, key: key.to_owned(), fingerprint }))
+        let body = body.canonical()?;
+        // Not the scope: it may hold a digest under the current secret.
+        let parts = [route, req.path(), &body];
+        let fingerprint = digest(&self.current, &parts);
+        let previous_fingerprint = self.previous.as_ref().map(|mac| digest(mac, &parts));
+        let key = key.to_owned();
+        Ok(Some(IdempotencyKey { scope, key, fingerprint, previous_fingerprint }))
     }
+}
+
+fn digest(mac: &Hmac<Sha256>, parts: &[&str]) -> String {
+    // The length before each part, so that parts cannot run into one another.
+    let mac = parts.iter().fold(mac.clone(), |mac, part| {
+        mac.chain_update(part.len().to_be_bytes()).chain_update(part.as_bytes())
+    });
+    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }

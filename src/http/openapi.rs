@@ -1,8 +1,12 @@
 //! Completes the OpenAPI document out of the route table: who may, which errors come, what every
 //! answer carries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::LazyLock,
+};
 
+use actix_web::http::Method;
 use serde_json::json;
 use utoipa::{
     Modify, OpenApi,
@@ -68,6 +72,25 @@ impl Modify for Complete {
     }
 }
 
+/// Whether an operation below `/api/v1` has no query parameters: what is sent all the same is refused
+/// instead of being taken for understood.
+pub(crate) fn takes_no_query(name: &str) -> bool {
+    static WITHOUT: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+        let mut document = ApiDoc::openapi();
+        let without = TABLE.iter().filter(|row| row.path.starts_with("/api/v1/")).filter(|row| {
+            let item = document.paths.paths.get_mut(row.path);
+            let parameters = item.and_then(|item| operation(item, row)?.parameters.as_ref());
+            parameters.is_none_or(|all| all.iter().all(|it| !is_query(it)))
+        });
+        without.map(|row| row.name).collect()
+    });
+    WITHOUT.contains(name)
+}
+
+fn is_query(parameter: &RefOr<Parameter>) -> bool {
+    matches!(parameter, RefOr::T(it) if it.parameter_in == ParameterIn::Query)
+}
+
 pub(crate) fn operation<'a>(item: &'a mut PathItem, row: &Row) -> Option<&'a mut Operation> {
     match row.method.as_str() {
         "GET" => item.get.as_mut(),
@@ -96,7 +119,16 @@ fn complete(operation: &mut Operation, row: &Row) {
             .entry(status.to_string())
             .or_insert_with(|| RefOr::T(problem_response(&codes)));
     }
-    conditional(operation);
+    if row.method == Method::GET && row.name != "packages_read" {
+        conditional(operation);
+    }
+    for (status, name, description) in further_headers(operation, row) {
+        if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
+            let mut header = Header::new(string());
+            header.description = Some(description.to_owned());
+            response.headers.insert(name.to_owned(), RefOr::T(header));
+        }
+    }
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
             let mut id = Header::new(string());
@@ -104,6 +136,24 @@ fn complete(operation: &mut Operation, row: &Row) {
             response.headers.insert("X-Request-Id".to_owned(), RefOr::T(id));
         }
     }
+}
+
+/// Headers that follow from what a route is: its status, its name, what it says.
+fn further_headers(
+    operation: &Operation,
+    row: &Row,
+) -> Vec<(&'static str, &'static str, &'static str)> {
+    let mut headers = Vec::new();
+    let keyed = |it: &RefOr<Parameter>| matches!(it, RefOr::T(it) if it.name == "Idempotency-Key");
+    if operation.parameters.iter().flatten().any(keyed) {
+        let replayed = "`true` where an earlier request with the key was carried out";
+        headers.push(("201", "Idempotency-Replayed", replayed));
+    }
+    if row.name.starts_with("movies_") {
+        let stale = "`watchme; hit; detail=stale` where TMDb could not be asked";
+        headers.push(("200", "Cache-Status", stale));
+    }
+    headers
 }
 
 /// A read whose answer has a tag can be asked whether that still holds.
@@ -140,6 +190,9 @@ fn codes(operation: &Operation, row: &Row) -> BTreeSet<ErrorCode> {
     }
     if row.path.starts_with("/api/v1/") || row.path == "/readyz" {
         codes.insert(C::StoreUnavailable);
+    }
+    if row.path.starts_with("/api/v1/") {
+        codes.insert(C::InvalidQuery);
     }
     if row.path == "/readyz" {
         codes.insert(C::Overloaded);

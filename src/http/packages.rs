@@ -8,7 +8,7 @@ use watchme_actors::{
         ApplyTo, GenreId, GenreList, GenreSet, Invalid, Package, PackageId, PackageName,
         PackageVersion, Timestamp, UserId, bounded_line,
     },
-    ports::{ArchivedFilter, Change, NewPackage, PackageEdit, PackageFilter},
+    ports::{ArchivedFilter, Change, Created, NewPackage, PackageEdit, PackageFilter},
 };
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     effect::carried_through,
     genres::Flag,
     guard::Caller,
+    idempotency::Sender,
     pages::{self, PageBody},
     query, respond,
     shapes::{GenreNumber, GenreRef, named},
@@ -128,12 +129,11 @@ pub(crate) async fn list(
     caller: Caller,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let wanted: Result<PackagesQuery, Problem> = query::parse(&req);
     // Who may comes before what is wrong with the query, so this parameter is looked at first.
-    if wanted.as_ref().is_ok_and(|wanted| wanted.archived.is_some()) && !caller.is_admin() {
+    if query::has(&req, "archived") && !caller.is_admin() {
         return Err(Problem::of(ErrorCode::AdminOnly));
     }
-    let wanted = wanted?;
+    let wanted: PackagesQuery = query::parse(&req)?;
     let mut check = Check::query();
     let page =
         pages::requested(&mut check, wanted.page_number.as_deref(), wanted.page_size.as_deref());
@@ -179,20 +179,29 @@ pub(crate) async fn create(
     body: RawBody,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let key = state.fingerprints.key(&req, Some(caller.id), &body)?;
+    let key = state.fingerprints.key(&req, Sender::User(caller.id), &body)?;
     let wanted: Wanted = body.parse()?;
     let list = state.handles.genres.wait_for_list().await?;
+    let now = state.ports.clock.now();
+    // Before what may have changed since the first request is looked at.
+    if let Some(key) = &key
+        && let Some(made) = state.ports.packages.made_before(key, now).await?
+    {
+        return made_package(Created::Before(made), &list);
+    }
     let mut check = Check::body();
     let name = check.parse::<PackageName>("name", &wanted.name);
     let genres = genre_set(&mut check, &wanted.genre_ids, &list, &GenreSet::default());
     let (Some(name), Some(genres)) = (name, genres) else { return Err(check.problem()) };
-    let package =
-        NewPackage { name, genres, created_by: Some(caller.id), now: state.ports.clock.now() };
-    let created = state.ports.packages.create(package, key.as_ref()).await?;
+    let package = NewPackage { name, genres, created_by: Some(caller.id), now };
+    made_package(state.ports.packages.create(package, key.as_ref()).await?, &list)
+}
+
+fn made_package(made: Created<Package>, genres: &GenreList) -> Result<HttpResponse, Problem> {
     respond::created(
-        created,
+        made,
         |package| format!("/api/v1/packages/{}", package.id),
-        |package| PackageBody::new(package, &list),
+        |package| PackageBody::new(package, genres),
     )
 }
 
@@ -204,10 +213,7 @@ pub(crate) async fn create(
         headers(("ETag" = String, description = "The version")))))]
 pub(crate) async fn read(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, Problem> {
     let package = existing(&req, &state).await?;
-    let tag = tag(&package);
-    let body =
-        respond::encode(&PackageBody::new(package, &*state.handles.genres.wait_for_list().await?))?;
-    Ok(conditional::answer(&req, &tag, body))
+    tagged(package, &*state.handles.genres.wait_for_list().await?)
 }
 
 #[derive(Default, Deserialize, IntoParams)]
@@ -228,7 +234,7 @@ pub(crate) struct VersionsQuery {
 #[utoipa::path(get, path = "/api/v1/packages/{id}/versions", tag = "packages",
     params(("id" = Uuid, Path), VersionsQuery),
     responses((status = 200, description = "A page of versions", body = PageBody<VersionBody>,
-        headers(("ETag" = String, description = "The version")))))]
+        headers(("ETag" = String, description = "Names this answer")))))]
 pub(crate) async fn versions(
     req: HttpRequest,
     state: Data<AppState>,
@@ -241,8 +247,8 @@ pub(crate) async fn versions(
     check.done()?;
     let found = state.ports.packages.versions(package.id, page).await?;
     let genres = state.handles.genres.wait_for_list().await?;
-    let body = respond::encode(&PageBody::from(found.map(|v| VersionBody::new(v, &genres))))?;
-    Ok(conditional::answer(&req, &tag(&package), body))
+    let body = PageBody::from(found.map(|version| VersionBody::new(version, &genres)));
+    respond::ok_tagged(&req, &body)
 }
 
 /// An edit of a package.
@@ -281,13 +287,18 @@ pub(crate) async fn edit(
         return Err(Problem::of(ErrorCode::NotOwner));
     }
     let wanted: Edit = body.parse()?;
+    let expected = match conditional::expected_version(&req) {
+        // What does not parse comes before what is not valid, and that before what is missing.
+        Err(problem) if problem.code() == ErrorCode::InvalidHeader => return Err(problem),
+        expected => expected,
+    };
     let list = state.handles.genres.wait_for_list().await?;
     let mut check = Check::body();
     let name = check.parse::<PackageName>("name", &wanted.name);
     let genres = genre_set(&mut check, &wanted.genre_ids, &list, &package.genres);
     let (Some(name), Some(genres)) = (name, genres) else { return Err(check.problem()) };
     let edit = PackageEdit {
-        expected_version: conditional::expected_version(&req)?,
+        expected_version: expected?,
         name,
         genres,
         apply_to: wanted.apply_to,
@@ -302,12 +313,7 @@ pub(crate) async fn edit(
         Ok(edited)
     })
     .await?;
-    let tag = tag(&edited);
-    let body = respond::encode(&PackageBody::new(edited, &list))?;
-    Ok(HttpResponse::Ok()
-        .insert_header((header::ETAG, tag))
-        .content_type("application/json")
-        .body(body))
+    tagged(edited, &list)
 }
 
 /// Archive a package
@@ -333,10 +339,20 @@ async fn existing(req: &HttpRequest, state: &AppState) -> Result<Package, Proble
     found.ok_or_else(|| Problem::of(ErrorCode::PackageNotFound))
 }
 
-/// The version; archiving makes none, and has to show all the same.
+/// The version, for `If-Match`. Not for `If-None-Match`: the names of genres and the archiving show
+/// in a package without making a version.
 fn tag(package: &Package) -> String {
-    let archived = if package.archived_at.is_some() { "-archived" } else { "" };
-    format!("\"{}{archived}\"", package.version)
+    format!("\"{}\"", package.version)
+}
+
+/// A package with the tag that an edit of it has to bring.
+fn tagged(package: Package, genres: &GenreList) -> Result<HttpResponse, Problem> {
+    let tag = tag(&package);
+    let body = respond::encode(&PackageBody::new(package, genres))?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::ETAG, tag))
+        .content_type("application/json")
+        .body(body))
 }
 
 /// The genres of a package: known, and not retired unless the package has them already.

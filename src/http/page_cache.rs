@@ -11,7 +11,7 @@ use std::{
 
 use actix_web::web::Bytes;
 use moka::sync::Cache;
-use watchme_actors::domain::{MovieQuery, PageRequest};
+use watchme_actors::domain::{GenreId, MovieQuery, PageRequest};
 
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// What an entry costs besides its body, about.
@@ -22,6 +22,16 @@ const OVERHEAD: usize = 512;
 pub(crate) struct PageKey {
     pub(crate) query: MovieQuery,
     pub(crate) page: PageRequest,
+}
+
+impl PageKey {
+    /// What the key takes beside its fixed size, which is in the overhead.
+    fn bytes(&self) -> usize {
+        let filter = &self.query.filter;
+        let sets = [&filter.genres, &filter.excluded_genres, &self.query.entitlement.genres];
+        let genres: usize = sets.iter().map(|set| set.len()).sum();
+        genres * size_of::<GenreId>() + filter.text.as_ref().map_or(0, String::len)
+    }
 }
 
 // `MovieQuery` holds one float, the lowest rating, which was checked to be finite.
@@ -60,8 +70,8 @@ pub(crate) struct PageCache {
 
 impl PageCache {
     pub(crate) fn new(ttl: Duration) -> Self {
-        let weigh = |_: &PageKey, entry: &Entry| {
-            u32::try_from(entry.page.body.len() + OVERHEAD).unwrap_or(u32::MAX)
+        let weigh = |key: &PageKey, entry: &Entry| {
+            u32::try_from(entry.page.body.len() + key.bytes() + OVERHEAD).unwrap_or(u32::MAX)
         };
         let entries =
             Cache::builder().max_capacity(MAX_BYTES).weigher(weigh).time_to_live(ttl).build();
@@ -94,7 +104,7 @@ impl PageCache {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
-    use watchme_actors::domain::{Entitlement, EntitlementMode, GenreId, MovieFilter, MovieSort};
+    use watchme_actors::domain::{Entitlement, EntitlementMode, MovieFilter, MovieSort};
 
     use super::*;
 

@@ -32,6 +32,22 @@ pub(crate) fn parse<T: DeserializeOwned>(req: &HttpRequest) -> Result<T, Problem
     })
 }
 
+/// Whether the query has a parameter, whatever else it has.
+pub(crate) fn has(req: &HttpRequest, name: &str) -> bool {
+    form_urlencoded::parse(req.query_string().as_bytes()).any(|(found, _)| found == name)
+}
+
+/// Refuses any parameter, for routes that take none.
+///
+/// # Errors
+/// 400 that names the parameter.
+pub(crate) fn none(req: &HttpRequest) -> Result<(), Problem> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    parse::<Nothing>(req).map(|Nothing {}| ())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {

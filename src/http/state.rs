@@ -125,7 +125,7 @@ impl AppState {
             gate: Arc::new(AccountGate::new(Arc::clone(&ports.accounts))),
             tokens: Arc::new(Tokens::new(&auth.keys, auth.access_token_ttl, clock)),
             passwords: auth.passwords,
-            fingerprints: Arc::new(Fingerprints::new(&auth.keys.current)),
+            fingerprints: Arc::new(Fingerprints::new(&auth.keys)),
             pages: Arc::new(PageCache::new(settings.page_ttl)),
             red: Arc::new(Red::new()?),
             readiness,

@@ -4,8 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use watchme_actors::{
-    domain::{Invalid, PackageId, SubscriptionId, Timestamp, UserId},
-    ports::{Change, IdempotencyKey, NewSubscription},
+    domain::{Invalid, PackageId, Subscription, SubscriptionId, Timestamp, UserId},
+    ports::{Change, Created, IdempotencyKey, NewSubscription},
 };
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     check::Check,
     effect::carried_through,
     guard::Caller,
+    idempotency::Sender,
     pages::{self, PageBody},
     query, respond,
     shapes::SubscriptionBody,
@@ -101,7 +102,7 @@ pub(crate) async fn create(
     if !state.settings.self_service && !caller.is_admin() {
         return Err(Problem::of(ErrorCode::SelfServiceOff));
     }
-    let key = state.fingerprints.key(&req, Some(caller.id), &body)?;
+    let key = state.fingerprints.key(&req, Sender::User(caller.id), &body)?;
     let wanted: Subscribe = body.parse()?;
     let mut check = Check::body();
     let Some(package) = check.parse::<PackageId>("packageId", &wanted.package_id) else {
@@ -148,8 +149,15 @@ pub(crate) async fn create_for_user(
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let user = existing_user(&req, &state).await?;
-    let key = state.fingerprints.key(&req, Some(caller.id), &body)?;
+    let key = state.fingerprints.key(&req, Sender::User(caller.id), &body)?;
     let wanted: SubscribeUser = body.parse()?;
+    // Before the times are compared with a clock that has gone on since the first request.
+    if let Some(key) = &key
+        && let Some(made) =
+            state.ports.subscriptions.made_before(key, state.ports.clock.now()).await?
+    {
+        return made_subscription(Created::Before(made));
+    }
     let mut check = Check::body();
     let package = check.parse::<PackageId>("packageId", &wanted.package_id);
     let now = state.ports.clock.now();
@@ -177,8 +185,12 @@ async fn subscribe(
     let user = new.user;
     let created = state.ports.subscriptions.subscribe(new, key.as_ref()).await?;
     subscriptions_changed(&state, user).await;
+    made_subscription(created)
+}
+
+fn made_subscription(made: Created<Subscription>) -> Result<HttpResponse, Problem> {
     respond::created(
-        created,
+        made,
         |subscription| format!("/api/v1/subscriptions/{}", subscription.id),
         SubscriptionBody::from,
     )

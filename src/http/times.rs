@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use watchme_actors::domain::{Invalid, Precision, Timestamp, Viewing};
 
 const DAY: Duration = Duration::from_secs(86_400);
+const TWO_HOURS: Duration = Duration::from_secs(2 * 3_600);
 const HALF_A_DAY: Duration = Duration::from_secs(43_200);
 /// 1900-01-01T00:00:00Z, in milliseconds.
 const EARLIEST: i64 = -2_208_988_800_000;
@@ -52,7 +53,8 @@ impl TimeOrDate {
         }
     }
 
-    /// The viewing that it tells of, not before 1900 and at most 24 h from now.
+    /// The viewing that it tells of, not before 1900 and at most 24 h from now; a day, once it has begun
+    /// somewhere on Earth.
     pub(crate) fn viewing(self, now: Timestamp) -> Result<Viewing, Invalid> {
         let viewing = match self {
             Self::Time(watched_at) => Viewing { watched_at, precision: Precision::Second },
@@ -63,8 +65,14 @@ impl TimeOrDate {
         if viewing.watched_at.as_millis() < EARLIEST {
             return Err(Invalid::new("too_early", "must not be before 1900"));
         }
-        if viewing.watched_at > now.after(DAY) {
-            return Err(Invalid::new("in_the_future", "must be at most 24 hours from now"));
+        // A day begins up to 14 hours earlier than in UTC, and stands at its noon.
+        let latest = match viewing.precision {
+            Precision::Second => now.after(DAY),
+            Precision::Day => now.after(DAY + TWO_HOURS),
+        };
+        if viewing.watched_at > latest {
+            let accepts = "must be at most 24 hours from now, or a day that has begun somewhere";
+            return Err(Invalid::new("in_the_future", accepts));
         }
         Ok(viewing)
     }

@@ -10,6 +10,7 @@ use super::{
     AppState, ErrorCode, Problem,
     body::RawBody,
     guard::Caller,
+    idempotency::Sender,
     respond,
     watched::{PlayBody, ViewingBody, movie_id},
 };
@@ -32,7 +33,7 @@ pub(crate) async fn add(
 ) -> Result<HttpResponse, Problem> {
     let movie_id = movie_id(&req)?;
     let now = state.ports.clock.now();
-    let form = state.fingerprints.key(&req, Some(caller.id), &body).and_then(|key| {
+    let form = state.fingerprints.key(&req, Sender::User(caller.id), &body).and_then(|key| {
         let viewing = body.parse_or_default::<ViewingBody>()?.viewing(now)?;
         Ok((key, viewing.unwrap_or(Viewing { watched_at: now, precision: Precision::Second })))
     });

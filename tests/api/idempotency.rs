@@ -39,7 +39,7 @@ async fn creations(app: &TestApp) -> Vec<Creation> {
             who: app.client.clone(),
             path: "/auth/register".to_owned(),
             body: account("new@example.com"),
-            other: account("newer@example.com"),
+            other: json!({ "email": "new@example.com", "password": USER_PASSWORD, "name": "Bob" }),
             count: (admin.clone(), "/users".to_owned()),
         },
         Creation {
@@ -205,4 +205,44 @@ async fn a_key_is_visible_text_of_bounded_length() {
     }
     let longest = "k".repeat(200);
     user.post_with("/subscriptions", &[("idempotency-key", &longest)], &body).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_its_answer_though_the_world_has_gone_on() {
+    let app = TestApp::start().await;
+    let (admin, user) = (app.admin().await, app.user().await);
+    let package = admin.make_package("Short", &[18]).await;
+    let path = format!("/users/{}/subscriptions", user.id);
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(400);
+    let body = json!({ "packageId": package, "endsAt": soon.to_string() });
+    let key = [("idempotency-key", "once")];
+    let first = admin.post_with(&path, &key, &body).await.expect(201);
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    admin.post(&path, &body).await.invalid("endsAt");
+    let again = admin.post_with(&path, &key, &body).await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.expect(201), first);
+}
+
+#[tokio::test]
+async fn strangers_with_the_same_key_do_not_meet() {
+    let app = TestApp::start().await;
+    let key = [("idempotency-key", "1")];
+    for email in ["one@example.com", "two@example.com"] {
+        app.client.post_with("/auth/register", &key, &account(email)).await.expect(201);
+    }
+}
+
+#[tokio::test]
+async fn a_key_outlives_a_change_of_the_signing_secret() {
+    let (old, new) = ("o".repeat(32), "n".repeat(32));
+    let mut app = TestApp::start_with(&[("JWT_SECRET", &old)]).await;
+    let user = app.user().await;
+    let id = app.admin().await.make_package("One", &[18]).await;
+    let key = [("idempotency-key", "once")];
+    let body = json!({ "packageId": id });
+    let first = user.post_with("/subscriptions", &key, &body).await.expect(201);
+    app = app.restart_with(&[("JWT_SECRET", &new), ("JWT_SECRET_PREVIOUS", &old)]).await;
+    let user = user.at(&app.client);
+    assert_eq!(user.post_with("/subscriptions", &key, &body).await.expect(201), first);
 }

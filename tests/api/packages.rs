@@ -40,8 +40,9 @@ async fn a_package_is_made_by_an_admin_and_read_by_anybody() {
     let read = user.get(&format!("/packages/{id}")).await;
     assert_eq!(read.expect(200), package);
     assert_eq!(read.header("etag"), "\"1\"");
+    // Genres are renamed and packages archived without a new version: nobody is told 304.
     let known = [("if-none-match", "\"1\"")];
-    assert_eq!(user.get_with(&format!("/packages/{id}"), &known).await.status, 304);
+    user.get_with(&format!("/packages/{id}"), &known).await.expect(200);
     app.client.get(&format!("/packages/{id}")).await.problem(401, "unauthenticated");
     for missing in ["01900000-0000-7000-8000-000000000000", "1"] {
         for rest in ["", "/versions"] {

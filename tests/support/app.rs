@@ -106,6 +106,13 @@ impl TestApp {
         Self::start_in(folder, &settings).await
     }
 
+    /// Stops it in order and starts it again in the same folder with other settings.
+    pub async fn restart_with(mut self, settings: &[(&str, &str)]) -> Self {
+        let folder = self.folder.take().unwrap();
+        drop(self);
+        Self::start_in(folder, settings).await
+    }
+
     /// Its data folder.
     pub fn folder(&self) -> PathBuf {
         self.folder.as_ref().unwrap().path().to_owned()

@@ -78,6 +78,14 @@ pub struct CastMember {
 }
 
 impl Movie {
+    /// Whether lists show the same of both: all but details, and when they were fetched.
+    #[must_use]
+    pub fn lists_like(&self, other: &Self) -> bool {
+        let row =
+            |movie: &Self| Self { details: None, fetched_at: Timestamp::EPOCH, ..movie.clone() };
+        row(self) == row(other)
+    }
+
     /// The year of release.
     #[must_use]
     pub fn release_year(&self) -> Option<i16> {

@@ -10,6 +10,8 @@ pub struct IdempotencyKey {
     pub key: String,
     /// A keyed digest of the request's parameters, in hexadecimal.
     pub fingerprint: String,
+    /// The same under the secret before, while a secret is being changed.
+    pub previous_fingerprint: Option<String>,
 }
 
 /// Something that was created, by this request or by an earlier one with the same key.

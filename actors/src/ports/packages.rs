@@ -98,6 +98,16 @@ pub trait Packages: Send + Sync {
         idempotency: Option<&IdempotencyKey>,
     ) -> Result<Created<Package>, PackageError>;
 
+    /// What an earlier request with this key has made, as it was then; `None` where there was none.
+    ///
+    /// # Errors
+    /// `KeyReused`, `Store`.
+    async fn made_before(
+        &self,
+        key: &IdempotencyKey,
+        now: Timestamp,
+    ) -> Result<Option<Package>, PackageError>;
+
     /// One package, archived or not.
     async fn package(&self, id: PackageId) -> Result<Option<Package>, StoreError>;
 

@@ -61,6 +61,16 @@ pub trait Subscriptions: Send + Sync {
         idempotency: Option<&IdempotencyKey>,
     ) -> Result<Created<Subscription>, SubscriptionError>;
 
+    /// What an earlier request with this key has made, as it was then; `None` where there was none.
+    ///
+    /// # Errors
+    /// `KeyReused`, `Store`.
+    async fn made_before(
+        &self,
+        key: &IdempotencyKey,
+        now: Timestamp,
+    ) -> Result<Option<Subscription>, SubscriptionError>;
+
     /// One subscription.
     async fn subscription(&self, id: SubscriptionId) -> Result<Option<Subscription>, StoreError>;
 

@@ -93,6 +93,28 @@ pub(super) async fn claim<T: DeserializeOwned>(
     }
 }
 
+/// What a request with this key was answered before, without claiming it.
+pub(super) async fn answered<T: DeserializeOwned>(
+    conn: &mut AnyConnection,
+    key: &IdempotencyKey,
+    now: Timestamp,
+) -> Result<Option<T>, ClaimError> {
+    let kept = sqlx::query(
+        "SELECT 1 AS one FROM idempotency_keys
+         WHERE scope = ? AND client_key = ? AND created_at > ?",
+    )
+    .bind(key.scope.as_str())
+    .bind(key.key.as_str())
+    .bind(expired_at(now))
+    .fetch_optional(&mut *conn)
+    .await
+    .db()?;
+    match kept {
+        Some(_) => earlier(conn, key).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 async fn earlier<T: DeserializeOwned>(
     conn: &mut AnyConnection,
     key: &IdempotencyKey,
@@ -105,7 +127,8 @@ async fn earlier<T: DeserializeOwned>(
     .fetch_one(conn)
     .await
     .db()?;
-    if get::<&str>(&row, "fingerprint")? != key.fingerprint {
+    let fingerprint = get::<&str>(&row, "fingerprint")?;
+    if fingerprint != key.fingerprint && Some(fingerprint) != key.previous_fingerprint.as_deref() {
         return Err(ClaimError::KeyReused);
     }
     Ok(json(&row, "answer")?)

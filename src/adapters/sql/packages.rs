@@ -172,6 +172,15 @@ impl Packages for SqlStore {
         Ok(Created::Now(package))
     }
 
+    async fn made_before(
+        &self,
+        key: &IdempotencyKey,
+        now: Timestamp,
+    ) -> Result<Option<Package>, PackageError> {
+        let mut tx = self.begin_snapshot().await?;
+        Ok(idempotency::answered(&mut tx, key, now).await?)
+    }
+
     async fn package(&self, id: PackageId) -> Result<Option<Package>, StoreError> {
         let row = sqlx::query("SELECT * FROM packages WHERE id = ?")
             .bind(id.to_string())

@@ -143,6 +143,15 @@ impl Subscriptions for SqlStore {
         Ok(Created::Now(made))
     }
 
+    async fn made_before(
+        &self,
+        key: &IdempotencyKey,
+        now: Timestamp,
+    ) -> Result<Option<Subscription>, SubscriptionError> {
+        let mut tx = self.begin_snapshot().await?;
+        Ok(idempotency::answered(&mut tx, key, now).await?)
+    }
+
     async fn subscription(&self, id: SubscriptionId) -> Result<Option<Subscription>, StoreError> {
         one(self.reader(), id).await
     }

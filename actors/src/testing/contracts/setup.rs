@@ -127,6 +127,7 @@ pub(super) fn key(scope: &str, key: &str, fingerprint: &str) -> IdempotencyKey {
         scope: scope.to_owned(),
         key: key.to_owned(),
         fingerprint: fingerprint.to_owned(),
+        previous_fingerprint: None,
     }
 }
 

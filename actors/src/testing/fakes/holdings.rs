@@ -129,6 +129,14 @@ impl Subscriptions for ScriptedHoldings {
         Err(unavailable().into())
     }
 
+    async fn made_before(
+        &self,
+        _: &IdempotencyKey,
+        _: Timestamp,
+    ) -> Result<Option<Subscription>, SubscriptionError> {
+        Err(unavailable().into())
+    }
+
     async fn subscription(&self, _: SubscriptionId) -> Result<Option<Subscription>, StoreError> {
         Err(unavailable())
     }
@@ -170,6 +178,14 @@ impl Packages for ScriptedHoldings {
         _: NewPackage,
         _: Option<&IdempotencyKey>,
     ) -> Result<Created<Package>, PackageError> {
+        Err(unavailable().into())
+    }
+
+    async fn made_before(
+        &self,
+        _: &IdempotencyKey,
+        _: Timestamp,
+    ) -> Result<Option<Package>, PackageError> {
         Err(unavailable().into())
     }
 
