@@ -6,8 +6,8 @@ pub mod fakes;
 use std::{any::Any, sync::Arc};
 
 use crate::ports::{
-    Accounts, Catalogue, GenreStore, Lease, Outbox, Packages, Reports, Subscriptions, SyncLog,
-    WatchLog,
+    Accounts, Catalogue, ChangeFeed, EventBus, GenreStore, Lease, Outbox, Packages, Reports,
+    Subscriptions, SyncLog, WatchLog,
 };
 
 /// The ports that one SQL adapter implements, over a fresh and empty store.
@@ -25,6 +25,16 @@ pub struct SqlPorts {
     /// Leases.
     pub lease: Arc<dyn Lease>,
     /// Whatever has to live as long as the store.
+    pub keep: Box<dyn Any + Send + Sync>,
+}
+
+/// The ports that carry events and changes, fresh and with nothing on their way.
+pub struct BusPorts {
+    /// Watch events.
+    pub bus: Arc<dyn EventBus>,
+    /// Changes.
+    pub changes: Arc<dyn ChangeFeed>,
+    /// Whatever has to live as long as they.
     pub keep: Box<dyn Any + Send + Sync>,
 }
 

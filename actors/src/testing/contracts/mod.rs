@@ -4,7 +4,9 @@
 //! a function which gives fresh ports, so that a new adapter runs the whole suite with one line.
 
 pub mod accounts;
+pub mod bus;
 pub mod catalogue;
+pub mod changes;
 pub mod genres;
 pub mod leases;
 pub mod metadata;
