@@ -20,13 +20,40 @@ pub struct Genre {
     pub updated_at: Timestamp,
 }
 
-/// A genre as the metadata source lists it.
+/// A genre of the metadata source, with its name found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteGenre {
     /// TMDb's number.
     pub id: GenreId,
     /// Never blank.
     pub name: String,
+}
+
+/// A genre as one answer of the metadata source lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedGenre {
+    /// TMDb's number.
+    pub id: GenreId,
+    /// `None` where the answer's language has none.
+    pub name: Option<String>,
+}
+
+/// The list with every name: in its own language, else in English, else by number.
+#[must_use]
+pub fn named_genres(listed: &[ListedGenre], english: &[ListedGenre]) -> Vec<RemoteGenre> {
+    let in_english = |id| english.iter().find(|other| other.id == id)?.name.clone();
+    let named = |genre: &ListedGenre| {
+        let name = genre.name.clone().or_else(|| in_english(genre.id));
+        let name = name.unwrap_or_else(|| format!("Genre {}", genre.id));
+        RemoteGenre { id: genre.id, name }
+    };
+    listed.iter().map(named).collect()
+}
+
+impl From<RemoteGenre> for ListedGenre {
+    fn from(genre: RemoteGenre) -> Self {
+        Self { id: genre.id, name: Some(genre.name) }
+    }
 }
 
 /// A set of genres: sorted, without duplicates.

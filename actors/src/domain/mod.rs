@@ -17,7 +17,7 @@ mod watch_event;
 
 pub use account::{Email, PersonName, Role, User, UserStatus};
 pub use entitlement::{Entitlement, EntitlementMode, Holding};
-pub use genre::{Genre, GenreList, GenreSet, RemoteGenre};
+pub use genre::{Genre, GenreList, GenreSet, ListedGenre, RemoteGenre, named_genres};
 pub use ids::{EventId, GenreId, MovieId, PackageId, PlayId, SubscriptionId, UserId};
 pub use movie::{CastMember, Movie, MovieDetails, MoviePage};
 pub use movie_query::{GenreMode, MovieFilter, MovieQuery, MovieSort, MovieSortKey};

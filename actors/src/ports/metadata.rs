@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{GenreId, Movie, MovieId, MoviePage, RemoteGenre};
+use crate::domain::{GenreId, ListedGenre, Movie, MovieId, MoviePage};
 
 /// The source did not give what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +52,11 @@ impl MetadataError {
 /// TMDb, or something that answers as it would.
 #[async_trait]
 pub trait MetadataSource: Send + Sync {
-    /// Every genre; never empty, no name blank.
-    async fn genres(&self) -> Result<Vec<RemoteGenre>, MetadataError>;
+    /// Every genre, in the catalogue's language; never empty.
+    async fn genres(&self) -> Result<Vec<ListedGenre>, MetadataError>;
+
+    /// Every genre in English, for names that the catalogue's language does not have.
+    async fn english_genres(&self) -> Result<Vec<ListedGenre>, MetadataError>;
 
     /// A page (from 1, at most 500, of 20 rows) of a genre's movies, most popular first.
     async fn discover(&self, genre: GenreId, page: u32) -> Result<MoviePage, MetadataError>;

@@ -136,6 +136,7 @@ async fn ask(
 ) -> Result<TmdbAnswer, MetadataError> {
     Ok(match request {
         TmdbRequest::Genres => TmdbAnswer::Genres(Arc::new(source.genres().await?)),
+        TmdbRequest::EnglishGenres => TmdbAnswer::Genres(Arc::new(source.english_genres().await?)),
         TmdbRequest::Discover { genre, page } => {
             TmdbAnswer::Page(Arc::new(source.discover(*genre, *page).await?))
         }

@@ -18,7 +18,7 @@ use super::{
     pace::Pace,
 };
 use crate::{
-    domain::{GenreId, Movie, MovieId, MoviePage, RemoteGenre},
+    domain::{GenreId, ListedGenre, Movie, MovieId, MoviePage, RemoteGenre, named_genres},
     ports::{MetadataError, MetadataSource},
     supervision::{ActorHealth, ActorRef, ActorSpec},
 };
@@ -115,12 +115,22 @@ impl TmdbClientHandle {
         self.actor.call(Fetch(request)).await?
     }
 
-    /// Every genre; never empty.
+    /// Every genre, each with a name; never empty. English is asked for only where the catalogue's
+    /// language has no name, and takes a turn of its own.
     ///
     /// # Errors
     /// [`TmdbError`].
-    pub async fn genres(&self) -> Result<Arc<Vec<RemoteGenre>>, TmdbError> {
-        match self.fetch(TmdbRequest::Genres).await? {
+    pub async fn genres(&self) -> Result<Vec<RemoteGenre>, TmdbError> {
+        let listed = self.list_genres(TmdbRequest::Genres).await?;
+        if listed.iter().all(|genre| genre.name.is_some()) {
+            return Ok(named_genres(&listed, &[]));
+        }
+        let english = self.list_genres(TmdbRequest::EnglishGenres).await?;
+        Ok(named_genres(&listed, &english))
+    }
+
+    async fn list_genres(&self, request: TmdbRequest) -> Result<Arc<Vec<ListedGenre>>, TmdbError> {
+        match self.fetch(request).await? {
             TmdbAnswer::Genres(genres) => Ok(genres),
             _ => Err(mismatch()),
         }

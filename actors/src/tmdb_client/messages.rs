@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use actix::Message;
 
 use crate::{
-    domain::{GenreId, Movie, MovieId, MoviePage, RemoteGenre},
+    domain::{GenreId, ListedGenre, Movie, MovieId, MoviePage},
     ports::MetadataError,
     supervision::ActorError,
 };
@@ -14,6 +14,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum TmdbRequest {
     Genres,
+    EnglishGenres,
     Discover { genre: GenreId, page: u32 },
     Search { text: String, page: u32 },
     Movie(MovieId),
@@ -21,7 +22,7 @@ pub(super) enum TmdbRequest {
 
 #[derive(Debug, Clone)]
 pub(super) enum TmdbAnswer {
-    Genres(Arc<Vec<RemoteGenre>>),
+    Genres(Arc<Vec<ListedGenre>>),
     Page(Arc<MoviePage>),
     Movie(Option<Arc<Movie>>),
 }

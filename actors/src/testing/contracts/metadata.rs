@@ -3,7 +3,7 @@
 use std::{any::Any, sync::Arc};
 
 use crate::{
-    domain::{GenreId, Movie, MovieId, MoviePage},
+    domain::{GenreId, ListedGenre, Movie, MovieId, MoviePage},
     ports::{MetadataError, MetadataSource},
 };
 
@@ -67,11 +67,14 @@ fn is_in_order(movies: &[Movie]) -> bool {
 
 /// The list has today's genres, each with a name, and not the one that TMDb retired.
 pub async fn genres_are_listed_with_names(ports: &MetadataPorts) {
-    let genres = ports.source.genres().await.unwrap();
-    assert_eq!(genres.len(), 19);
-    assert!(genres.iter().all(|genre| !genre.name.trim().is_empty()));
-    assert!(genres.iter().any(|found| found.id == genre(DRAMA) && found.name == "Drama"));
-    assert!(genres.iter().all(|found| found.id != genre(10_769)));
+    let english = ports.source.english_genres().await.unwrap();
+    for genres in [ports.source.genres().await.unwrap(), english] {
+        assert_eq!(genres.len(), 19);
+        let name = |found: &ListedGenre| found.name.clone().unwrap_or_default();
+        assert!(genres.iter().all(|found| !name(found).trim().is_empty()));
+        assert!(genres.iter().any(|found| found.id == genre(DRAMA) && name(found) == "Drama"));
+        assert!(genres.iter().all(|found| found.id != genre(10_769)));
+    }
 }
 
 /// 20 rows a page, ordered within and across pages.

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    domain::{GenreId, Movie, MovieId, MoviePage, RemoteGenre},
+    domain::{GenreId, ListedGenre, Movie, MovieId, MoviePage, RemoteGenre},
     ports::{MetadataError, MetadataSource},
 };
 
@@ -170,8 +170,13 @@ impl ScriptedMetadata {
 
 #[async_trait]
 impl MetadataSource for ScriptedMetadata {
-    async fn genres(&self) -> Result<Vec<RemoteGenre>, MetadataError> {
-        self.answer(MetadataCall::Genres, (), |state| &mut state.genres).await
+    async fn genres(&self) -> Result<Vec<ListedGenre>, MetadataError> {
+        let listed = self.answer(MetadataCall::Genres, (), |state| &mut state.genres).await?;
+        Ok(listed.into_iter().map(ListedGenre::from).collect())
+    }
+
+    async fn english_genres(&self) -> Result<Vec<ListedGenre>, MetadataError> {
+        self.genres().await
     }
 
     async fn discover(&self, genre: GenreId, page: u32) -> Result<MoviePage, MetadataError> {

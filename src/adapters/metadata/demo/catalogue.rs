@@ -4,7 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use watchme_actors::{
-    domain::{GenreId, Movie, MovieDetails, MovieId, MoviePage, RemoteGenre, Timestamp},
+    domain::{
+        GenreId, ListedGenre, Movie, MovieDetails, MovieId, MoviePage, RemoteGenre, Timestamp,
+    },
     ports::{Clock, MetadataError, MetadataSource},
 };
 
@@ -69,8 +71,12 @@ impl DemoCatalogue {
 
 #[async_trait]
 impl MetadataSource for DemoCatalogue {
-    async fn genres(&self) -> Result<Vec<RemoteGenre>, MetadataError> {
-        Ok(self.genres.clone())
+    async fn genres(&self) -> Result<Vec<ListedGenre>, MetadataError> {
+        Ok(self.genres.iter().cloned().map(ListedGenre::from).collect())
+    }
+
+    async fn english_genres(&self) -> Result<Vec<ListedGenre>, MetadataError> {
+        self.genres().await
     }
 
     async fn discover(&self, genre: GenreId, page: u32) -> Result<MoviePage, MetadataError> {

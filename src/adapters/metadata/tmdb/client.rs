@@ -1,10 +1,10 @@
 //! The questions that are put to TMDb.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use watchme_actors::{
-    domain::{GenreId, Movie, MovieId, MoviePage, RemoteGenre},
+    domain::{GenreId, ListedGenre, Movie, MovieId, MoviePage},
     ports::{Clock, MetadataError, MetadataSource},
 };
 
@@ -35,10 +35,7 @@ impl TmdbHttp {
         Ok(Self { transport, language: settings.language, clock })
     }
 
-    async fn genre_names(
-        &self,
-        language: &str,
-    ) -> Result<BTreeMap<GenreId, Option<String>>, MetadataError> {
+    async fn genres_in(&self, language: &str) -> Result<Vec<ListedGenre>, MetadataError> {
         let path = ["genre", "movie", "list"];
         let body = self.transport.get(&path, &[("language", language)]).await?;
         convert::genres(&body.ok_or_else(nothing_there)?)
@@ -63,11 +60,12 @@ impl TmdbHttp {
 
 #[async_trait]
 impl MetadataSource for TmdbHttp {
-    async fn genres(&self) -> Result<Vec<RemoteGenre>, MetadataError> {
-        let genres = self.genre_names(&self.language).await?;
-        let complete = self.language == ENGLISH || genres.values().all(Option::is_some);
-        let english = if complete { BTreeMap::new() } else { self.genre_names(ENGLISH).await? };
-        Ok(convert::named(genres, &english))
+    async fn genres(&self) -> Result<Vec<ListedGenre>, MetadataError> {
+        self.genres_in(&self.language).await
+    }
+
+    async fn english_genres(&self) -> Result<Vec<ListedGenre>, MetadataError> {
+        self.genres_in(ENGLISH).await
     }
 
     async fn discover(&self, genre: GenreId, page: u32) -> Result<MoviePage, MetadataError> {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, error::Category};
 use watchme_actors::{
     domain::{
-        CastMember, GenreId, Movie, MovieDetails, MovieId, MoviePage, RemoteGenre, Timestamp,
+        CastMember, GenreId, ListedGenre, Movie, MovieDetails, MovieId, MoviePage, Timestamp,
     },
     ports::MetadataError,
 };
@@ -39,38 +39,21 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, MetadataError> {
     })
 }
 
-/// The genres of an answer, by id; a name that is blank is `None`.
+/// The genres of an answer, each once, in order of id; a name that is blank is `None`.
 ///
 /// One genre that cannot be read spoils the list: leaving it out would retire it.
-pub(super) fn genres(body: &[u8]) -> Result<BTreeMap<GenreId, Option<String>>, MetadataError> {
+pub(super) fn genres(body: &[u8]) -> Result<Vec<ListedGenre>, MetadataError> {
     let list: wire::GenreList = read(body)?;
     if list.genres.is_empty() {
         return Err(malformed("the list of genres is empty"));
     }
-    list.genres
-        .into_iter()
-        .map(|genre| {
-            let id = genre.id.and_then(|id| GenreId::try_from(id).ok());
-            let id = id.ok_or_else(|| malformed("a genre without a valid id"))?;
-            Ok((id, clean::line(genre.name, MAX_GENRE_NAME)))
-        })
-        .collect()
-}
-
-/// The list with every name filled: in its own language, else in English, else by number.
-pub(super) fn named(
-    genres: BTreeMap<GenreId, Option<String>>,
-    english: &BTreeMap<GenreId, Option<String>>,
-) -> Vec<RemoteGenre> {
-    genres
-        .into_iter()
-        .map(|(id, name)| RemoteGenre {
-            id,
-            name: name
-                .or_else(|| english.get(&id).cloned().flatten())
-                .unwrap_or_else(|| format!("Genre {id}")),
-        })
-        .collect()
+    let named = list.genres.into_iter().map(|genre| {
+        let id = genre.id.and_then(|id| GenreId::try_from(id).ok());
+        let id = id.ok_or_else(|| malformed("a genre without a valid id"))?;
+        Ok((id, clean::line(genre.name, MAX_GENRE_NAME)))
+    });
+    let named: BTreeMap<GenreId, Option<String>> = named.collect::<Result<_, MetadataError>>()?;
+    Ok(named.into_iter().map(|(id, name)| ListedGenre { id, name }).collect())
 }
 
 /// A page of a list.
