@@ -257,3 +257,55 @@ async fn without_its_store_a_report_is_counted_from_the_marks() {
     assert_eq!(seen, world.truth(user).await);
     running.arbiter.stop();
 }
+
+#[actix_web::test]
+async fn a_report_ahead_of_marks_that_were_restored_is_counted_anew() {
+    let world = World::new().await;
+    let running = world.start();
+    let user = world.user().await;
+    for number in 1..=3 {
+        world.mark(user, number).await;
+    }
+    world.settled(user).await;
+    running.stop().await;
+    // The marks as they were after the first.
+    for statement in [
+        "DELETE FROM marks WHERE marked_seq > 1",
+        "DELETE FROM outbox WHERE id > 1",
+        "UPDATE users SET watch_seq = 1",
+    ] {
+        world.damage("sql.db", statement).await;
+    }
+    world.clock.advance(Duration::from_secs(60));
+    let running = world.start();
+    let seen = running.handles.reports.report(user).await.unwrap().unwrap();
+    assert_eq!((seen.last_seq, seen.total_films), (1, 1));
+    world.settled(user).await;
+    world.mark(user, 9).await;
+    world.settled(user).await;
+    running.stop().await;
+}
+
+#[actix_web::test]
+async fn one_users_unreadable_marks_hold_up_nobody_else() {
+    let world = World::new().await;
+    let damaged = world.user().await;
+    world.mark(damaged, 1).await;
+    world.mark(damaged, 2).await;
+    // A gap, and nothing to close it with.
+    world.damage("sql.db", "DELETE FROM outbox WHERE id = 1").await;
+    world.damage("sql.db", "UPDATE marks SET genres = 'no JSON'").await;
+    let running = world.start();
+    // In every partition, that of the damaged user included.
+    for _ in 0..24 {
+        let user = world.user().await;
+        world.mark(user, 1).await;
+        world.settled(user).await;
+    }
+    assert_eq!(running.handles.reports.status().poisoned, 1);
+    eventually("the outbox is empty", || async {
+        running.handles.relay.backlog().await.unwrap().events == 0
+    })
+    .await;
+    running.stop().await;
+}
