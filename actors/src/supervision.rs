@@ -298,6 +298,32 @@ pub enum InjectPanic {
     InHandler,
 }
 
+/// What every handle offers besides its actor's own requests; the handle's field is `actor`.
+macro_rules! watched_over {
+    ($handle:ty) => {
+        impl $handle {
+            /// How the actor is doing.
+            #[must_use]
+            pub fn health(&self) -> $crate::supervision::ActorHealth {
+                self.actor.health()
+            }
+
+            /// Makes the actor panic.
+            ///
+            /// # Errors
+            /// Always: the actor does not survive it.
+            #[cfg(any(test, feature = "testing"))]
+            pub async fn inject(
+                &self,
+                panic: $crate::supervision::InjectPanic,
+            ) -> Result<(), $crate::supervision::ActorError> {
+                self.actor.call(panic).await?
+            }
+        }
+    };
+}
+pub(crate) use watched_over;
+
 /// Lets tests inject panics into an actor.
 #[macro_export]
 #[doc(hidden)]

@@ -9,7 +9,7 @@ use crate::{
     genre_sync::GenreSyncHandle,
     ports::{Catalogue, ChangeFeed, Clock, ProcessLeases, SyncLog},
     published::Published,
-    supervision::{ActorHealth, ActorRef, ActorSpec},
+    supervision::{ActorRef, ActorSpec},
     tmdb_client::TmdbClientHandle,
 };
 
@@ -87,22 +87,6 @@ impl CatalogueSyncHandle {
     ) -> CatalogueProgress {
         *self.progress.wait_for(condition).await
     }
-
-    /// How the actor is doing.
-    #[must_use]
-    pub fn health(&self) -> ActorHealth {
-        self.actor.health()
-    }
-
-    /// Makes the actor panic.
-    ///
-    /// # Errors
-    /// Always: the actor does not survive it.
-    #[cfg(any(test, feature = "testing"))]
-    pub async fn inject(
-        &self,
-        panic: crate::supervision::InjectPanic,
-    ) -> Result<(), crate::supervision::ActorError> {
-        self.actor.call(panic).await?
-    }
 }
+
+crate::supervision::watched_over!(CatalogueSyncHandle);

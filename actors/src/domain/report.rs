@@ -85,27 +85,22 @@ impl Projection {
     /// Offers an event. Pure: the caller stores the outcome where `last_seq` is still the same.
     #[must_use]
     pub fn fold(&self, event: &WatchEvent) -> FoldOutcome {
-        if event.change == WatchChange::Erased {
-            return FoldOutcome::Erased;
-        }
+        let (counted, last_film) = match &event.change {
+            // However much is missing before it, nothing comes after it.
+            WatchChange::Erased => return FoldOutcome::Erased,
+            WatchChange::Marked { movie, last_film, .. } => (Some((movie, 1)), last_film),
+            WatchChange::Unmarked { movie, last_film } => (Some((movie, -1)), last_film),
+            WatchChange::Updated { last_film, .. } => (None, last_film),
+        };
         if event.seq <= self.last_seq {
             return FoldOutcome::Duplicate;
         }
         if event.seq > self.last_seq + 1 {
             return FoldOutcome::Gap;
         }
-        let mut next = Self { last_seq: event.seq, ..self.clone() };
-        match &event.change {
-            WatchChange::Marked { movie, last_film, .. } => {
-                next.count(&movie.genre_ids, 1);
-                next.last_film.clone_from(last_film);
-            }
-            WatchChange::Unmarked { movie, last_film } => {
-                next.count(&movie.genre_ids, -1);
-                next.last_film.clone_from(last_film);
-            }
-            WatchChange::Updated { last_film, .. } => next.last_film.clone_from(last_film),
-            WatchChange::Erased => return FoldOutcome::Erased,
+        let mut next = Self { last_seq: event.seq, last_film: last_film.clone(), ..self.clone() };
+        if let Some((movie, change)) = counted {
+            next.count(&movie.genre_ids, change);
         }
         FoldOutcome::Applied(next)
     }
@@ -156,11 +151,8 @@ pub struct Report {
     /// The genre with the highest count, ties to the lowest id; null when nothing was watched.
     pub most_watched_theme: Option<ThemeCount>,
     /// The latest viewing, ties to the latest mark; null when nothing was watched.
-    pub last_film_watched: Option<ReportFilm>,
+    pub last_film_watched: Option<LastFilm>,
 }
-
-/// The last film of a report.
-pub type ReportFilm = LastFilm;
 
 /// How many films of one genre (the report's consumers call it a theme) were watched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

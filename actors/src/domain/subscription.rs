@@ -4,9 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{PackageRef, SubscriptionId, Timestamp, UserId};
 
-/// The package of a subscription, in its effective version.
-pub type SubscriptionPackage = PackageRef;
-
 /// A user's hold on a package, from `starts_at` until `ends_at` (open when `None`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -16,7 +13,7 @@ pub struct Subscription {
     /// Who holds it.
     pub user_id: UserId,
     /// The package in its effective version: the higher of the subscription's own and the floor.
-    pub package: SubscriptionPackage,
+    pub package: PackageRef,
     /// From when it counts, inclusive.
     pub starts_at: Timestamp,
     /// Until when it counts, exclusive.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     domain::{EntitlementMode, PackageId, UserId},
     ports::{Clock, Packages, Subscriptions},
-    supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
+    supervision::{ActorRef, ActorSpec},
 };
 
 /// Users whose entitlement is remembered; the least used are forgotten first.
@@ -113,19 +113,6 @@ impl EntitlementHandle {
             self.published.invalidate_all();
         }
     }
-
-    /// How the actor is doing.
-    #[must_use]
-    pub fn health(&self) -> ActorHealth {
-        self.actor.health()
-    }
-
-    /// Makes the actor panic.
-    ///
-    /// # Errors
-    /// Always: the actor does not survive it.
-    #[cfg(any(test, feature = "testing"))]
-    pub async fn inject(&self, panic: crate::supervision::InjectPanic) -> Result<(), ActorError> {
-        self.actor.call(panic).await?
-    }
 }
+
+crate::supervision::watched_over!(EntitlementHandle);

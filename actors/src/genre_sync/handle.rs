@@ -12,7 +12,7 @@ use crate::{
     domain::GenreList,
     ports::{ChangeFeed, Clock, GenreStore, ProcessLeases, SyncLog},
     published::Published,
-    supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
+    supervision::{ActorError, ActorRef, ActorSpec},
     tmdb_client::TmdbClientHandle,
 };
 
@@ -121,19 +121,6 @@ impl GenreSyncHandle {
     pub(crate) async fn reload(&self) -> Result<(), ActorError> {
         self.actor.call(Reload).await
     }
-
-    /// How the actor is doing.
-    #[must_use]
-    pub fn health(&self) -> ActorHealth {
-        self.actor.health()
-    }
-
-    /// Makes the actor panic.
-    ///
-    /// # Errors
-    /// Always: the actor does not survive it.
-    #[cfg(any(test, feature = "testing"))]
-    pub async fn inject(&self, panic: crate::supervision::InjectPanic) -> Result<(), ActorError> {
-        self.actor.call(panic).await?
-    }
 }
+
+crate::supervision::watched_over!(GenreSyncHandle);

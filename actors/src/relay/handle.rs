@@ -13,7 +13,7 @@ use actix::ArbiterHandle;
 use super::{actor::RelayActor, messages::Drain};
 use crate::{
     ports::{Backlog, Clock, EventBus, Outbox, ProcessLeases, StoreError},
-    supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
+    supervision::{ActorError, ActorRef, ActorSpec},
 };
 
 /// What the relay has done since the start.
@@ -93,19 +93,6 @@ impl RelayHandle {
     pub(crate) async fn drain(&self) -> Result<(), ActorError> {
         self.actor.call(Drain).await
     }
-
-    /// How the actor is doing.
-    #[must_use]
-    pub fn health(&self) -> ActorHealth {
-        self.actor.health()
-    }
-
-    /// Makes the actor panic.
-    ///
-    /// # Errors
-    /// Always: the actor does not survive it.
-    #[cfg(any(test, feature = "testing"))]
-    pub async fn inject(&self, panic: crate::supervision::InjectPanic) -> Result<(), ActorError> {
-        self.actor.call(panic).await?
-    }
 }
+
+crate::supervision::watched_over!(RelayHandle);

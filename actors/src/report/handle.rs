@@ -20,7 +20,7 @@ use super::{
 use crate::{
     domain::{Projection, UserId},
     ports::{Clock, EventBus, ProcessLeases, Reports, StoreError, SyncLog, WatchLog},
-    supervision::{ActorError, ActorHealth, ActorRef, ActorSpec},
+    supervision::{ActorError, ActorRef, ActorSpec},
 };
 
 /// How long a reader waits for events in flight before the marks are read instead.
@@ -186,19 +186,6 @@ impl ReportHandle {
             lag: Duration::from_millis(read(&counters.lag_millis)),
         }
     }
-
-    /// How the actor is doing.
-    #[must_use]
-    pub fn health(&self) -> ActorHealth {
-        self.actor.health()
-    }
-
-    /// Makes the actor panic.
-    ///
-    /// # Errors
-    /// Always: the actor does not survive it.
-    #[cfg(any(test, feature = "testing"))]
-    pub async fn inject(&self, panic: crate::supervision::InjectPanic) -> Result<(), ActorError> {
-        self.actor.call(panic).await?
-    }
 }
+
+crate::supervision::watched_over!(ReportHandle);

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     domain::{GenreId, ListedGenre, Movie, MovieId, MoviePage, RemoteGenre, named_genres},
     ports::{MetadataError, MetadataSource},
-    supervision::{ActorHealth, ActorRef, ActorSpec},
+    supervision::{ActorRef, ActorSpec},
 };
 
 /// What has become of requests to TMDb since the start.
@@ -183,25 +183,9 @@ impl TmdbClientHandle {
             coalesced: read(&self.counters.coalesced),
         }
     }
-
-    /// How the actor is doing.
-    #[must_use]
-    pub fn health(&self) -> ActorHealth {
-        self.actor.health()
-    }
-
-    /// Makes the actor panic.
-    ///
-    /// # Errors
-    /// Always: the actor does not survive it.
-    #[cfg(any(test, feature = "testing"))]
-    pub async fn inject(
-        &self,
-        panic: crate::supervision::InjectPanic,
-    ) -> Result<(), crate::supervision::ActorError> {
-        self.actor.call(panic).await?
-    }
 }
+
+crate::supervision::watched_over!(TmdbClientHandle);
 
 /// The actor answers each request with its own kind; this is for the compiler alone.
 fn mismatch() -> TmdbError {
