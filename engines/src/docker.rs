@@ -188,8 +188,9 @@ impl Container {
             arguments.extend(self.run.0.iter().map(String::as_str));
             arguments.push(self.image);
             arguments.extend(self.run.1.iter().map(String::as_str));
-            self.docker(&arguments, COMMAND)?;
+            // One that could not be started is there all the same, to be removed.
             self.created = true;
+            run(Command::new(&self.program).args(&arguments), COMMAND)?;
         }
         self.running = true;
         let started = Instant::now();
@@ -218,7 +219,7 @@ impl Container {
     }
 
     pub(crate) fn stop(&mut self) -> Result<(), EngineError> {
-        self.end(&["stop", "--time=30"])
+        self.end(&["stop", "-t", "30"])
     }
 
     fn end(&mut self, command: &[&str]) -> Result<(), EngineError> {

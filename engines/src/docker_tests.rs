@@ -35,7 +35,7 @@ fn a_container_is_run_once_started_again_and_removed() {
         format!("inspect --format {{{{.State.Running}}}} {name}"),
         format!("kill {name}"),
         format!("start {name}"),
-        format!("stop --time=30 {name}"),
+        format!("stop -t 30 {name}"),
         format!("rm --force --volumes {name}"),
         format!("run --detach --name={name} --publish=1:2 image:1 --flag"),
         format!("rm --force --volumes {name}"),

@@ -1,6 +1,9 @@
 //! A private server, whatever it is run by.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Engine,
@@ -11,8 +14,9 @@ use crate::{
     nats, port,
 };
 
-/// Another process may take a port between its choice and its use.
-const PORTS: u32 = 3;
+/// Another process may take a port between its choice and its use: what fails soon
+/// is tried on another port.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// What may differ between instances.
 #[derive(Clone, Debug, Default)]
@@ -93,15 +97,17 @@ fn start(
     options: &Options,
     make: impl Fn(u16) -> Result<(Backend, String), EngineError>,
 ) -> Result<Instance, EngineError> {
-    let mut attempt = 1;
+    let deadline = Instant::now() + RETRY;
     loop {
         let port = options.port.map_or_else(port::free, Ok)?;
         let (backend, url) = make(port)?;
         let mut instance = Instance { engine, port, url, backend };
         match instance.start() {
             Ok(()) => return Ok(instance),
-            Err(error) if attempt >= PORTS || options.port.is_some() => return Err(error),
-            Err(_) => attempt += 1,
+            Err(error) if Instant::now() > deadline || options.port.is_some() => {
+                return Err(error);
+            }
+            Err(_) => {}
         }
     }
 }

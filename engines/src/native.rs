@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -18,8 +18,10 @@ use crate::{
     user,
 };
 
-/// A server that was killed may leave helpers behind that hold its data for a moment.
-const ATTEMPTS: u32 = 4;
+/// A server that was killed may leave helpers behind that hold its data for a moment:
+/// one that ends at once is started again for so long.
+const RETRY: Duration = Duration::from_secs(2);
+const REMOVALS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(500);
 const COPY: Duration = Duration::from_secs(120);
 
@@ -59,7 +61,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..REMOVALS {
             if fs::remove_dir_all(&self.path).is_ok() || !self.path.exists() {
                 break;
             }
@@ -149,14 +151,12 @@ impl Drop for Native {
 }
 
 fn start_patiently(server: &Server) -> Result<Process, EngineError> {
-    let mut attempt = 1;
+    let deadline = Instant::now() + RETRY;
     loop {
         match Process::start(server) {
-            Ok(process) => return Ok(process),
-            Err(error) if attempt >= ATTEMPTS => return Err(error),
-            Err(_) => thread::sleep(PAUSE),
+            Err(_) if Instant::now() < deadline => thread::sleep(PAUSE),
+            result => return result,
         }
-        attempt += 1;
     }
 }
 
