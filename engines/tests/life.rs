@@ -1,5 +1,7 @@
 //! Each engine, from its start to its end.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
