@@ -12,6 +12,7 @@ mod report;
 mod subscription;
 mod text;
 mod time;
+mod trace_parent;
 mod watch;
 mod watch_event;
 
@@ -26,6 +27,7 @@ pub use page::{MAX_PAGE_SIZE, Page, PageRequest};
 pub use report::{FoldOutcome, LastFilm, Projection, Report, ThemeCount};
 pub use subscription::Subscription;
 pub use text::{Invalid, bounded_line};
-pub use time::Timestamp;
+pub use time::{Hour, Timestamp};
+pub use trace_parent::TraceParent;
 pub use watch::{MovieSnapshot, Play, Precision, Viewing, WatchedMark};
 pub use watch_event::{MarkedMovie, PARTITIONS, WatchChange, WatchEvent, partition_of};

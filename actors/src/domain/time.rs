@@ -70,6 +70,38 @@ impl Timestamp {
     }
 }
 
+/// An hour, counted from the first of 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hour(i64);
+
+impl Hour {
+    const MILLIS: i64 = 3_600_000;
+
+    /// The hour that a moment lies in.
+    #[must_use]
+    pub fn of(time: Timestamp) -> Self {
+        Self(time.0.div_euclid(Self::MILLIS))
+    }
+
+    /// From its number.
+    #[must_use]
+    pub fn from_number(number: i64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        self.0
+    }
+
+    /// The hour this many hours before.
+    #[must_use]
+    pub fn before(self, hours: u32) -> Self {
+        Self(self.0.saturating_sub(i64::from(hours)))
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         jiff::Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?.fmt(f)

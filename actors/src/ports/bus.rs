@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{EventId, UserId};
+use crate::domain::{EventId, Timestamp, TraceParent, UserId};
 
 /// An event on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,12 @@ pub struct BusMessage {
     pub kind: String,
     /// The event as JSON. Whoever receives it parses it: it may be from another version.
     pub payload: String,
+    /// When its cause was committed.
+    pub at: Timestamp,
+    /// The trace that its cause belongs to.
+    pub traceparent: Option<TraceParent>,
+    /// Why the bus could not read what it received; the payload is then all of that.
+    pub unreadable: Option<String>,
 }
 
 /// The bus did not take, or did not give, a message.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::domain::{MovieId, PackageId, UserId};
 
@@ -33,4 +33,8 @@ pub trait ChangeFeed: Send + Sync {
 
     /// Changes from now on. A receiver that lags has missed some: it forgets everything.
     fn subscribe(&self) -> broadcast::Receiver<Change>;
+
+    /// Whether the changes of other replicas arrive now. When it becomes true again, some have
+    /// been missed.
+    fn connected(&self) -> watch::Receiver<bool>;
 }

@@ -40,6 +40,22 @@ pub trait Lease: Send + Sync {
     async fn release(&self, name: &str, owner: LeaseOwner) -> Result<(), StoreError>;
 }
 
+/// The leases of a process that is known to be the only one, by a lock on its files: it holds
+/// every one of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SoleProcess;
+
+#[async_trait]
+impl Lease for SoleProcess {
+    async fn acquire(&self, _: &str, _: LeaseOwner, _: Duration) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn release(&self, _: &str, _: LeaseOwner) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
 /// Takes leases in the name of one process. An actor that is built anew after it died goes on
 /// with the leases of the one before it.
 #[derive(Clone)]

@@ -5,6 +5,7 @@ mod bus;
 mod catalogue;
 mod changes;
 mod clock;
+mod dead_letters;
 mod idempotency;
 mod lease;
 mod metadata;
@@ -14,6 +15,8 @@ mod reports;
 mod store;
 mod subscriptions;
 mod sync_log;
+mod trace;
+mod trending;
 mod watch_log;
 
 pub use accounts::{
@@ -23,8 +26,9 @@ pub use bus::{Acknowledge, BusError, BusMessage, Consumer, Delivery, EventBus};
 pub use catalogue::{Catalogue, GenreStore};
 pub use changes::{Change, ChangeFeed};
 pub use clock::{Clock, SystemClock};
+pub use dead_letters::{DeadLetter, DeadLetters};
 pub use idempotency::{Created, IdempotencyKey};
-pub use lease::{Lease, LeaseOwner, ProcessLeases};
+pub use lease::{Lease, LeaseOwner, ProcessLeases, SoleProcess};
 pub use metadata::{MetadataError, MetadataSource};
 pub use outbox::{Backlog, Outbox, OutboxRow};
 pub use packages::{
@@ -34,6 +38,8 @@ pub use reports::Reports;
 pub use store::{Probe, StoreError};
 pub use subscriptions::{NewSubscription, SubscriptionError, Subscriptions};
 pub use sync_log::{SyncLog, SyncRecord};
+pub use trace::{current_trace, traced};
+pub use trending::{TrendingStore, ViewFeed};
 pub use watch_log::{
     AddPlay, History, MAX_PLAYS, MarkFilter, MarkMovie, Marked, UserSeq, WatchError, WatchLog,
 };

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::StoreError;
-use crate::domain::{EventId, Timestamp, UserId};
+use crate::domain::{EventId, Timestamp, TraceParent, UserId};
 
 /// An event in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub struct OutboxRow {
     pub kind: String,
     /// The event as JSON.
     pub payload: String,
+    /// When its cause was committed.
+    pub at: Timestamp,
+    /// The trace that its cause belongs to.
+    pub traceparent: Option<TraceParent>,
 }
 
 /// What waits in the outbox.
@@ -46,6 +50,10 @@ pub trait Outbox: Send + Sync {
 
     /// Notes that an event can never be applied, and why. It is kept and not published again.
     async fn bury(&self, event: EventId, reason: &str, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Lets events wait again that were committed at `since` or later and have been published;
+    /// their number. Whoever receives them a second time knows them by their id.
+    async fn republish(&self, since: Timestamp) -> Result<u64, StoreError>;
 
     /// What waits.
     async fn backlog(&self) -> Result<Backlog, StoreError>;

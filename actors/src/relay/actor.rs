@@ -160,8 +160,8 @@ enum Round {
 }
 
 fn split(row: OutboxRow) -> (i64, BusMessage) {
-    let OutboxRow { id, event_id, user_id, kind, payload } = row;
-    (id, BusMessage { event_id, user_id, kind, payload })
+    let OutboxRow { id, event_id, user_id, kind, payload, at, traceparent } = row;
+    (id, BusMessage { event_id, user_id, kind, payload, at, traceparent, unreadable: None })
 }
 
 impl Actor for RelayActor {

@@ -1,7 +1,9 @@
 //! The change feed of a single process.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use watchme_actors::ports::{Change, ChangeFeed};
 
 /// Changes that a slow listener may be behind; beyond that it forgets everything.
@@ -9,11 +11,17 @@ const BEHIND: usize = 4_096;
 
 /// Tells everybody in this process.
 #[derive(Debug, Clone)]
-pub struct InProcessChanges(broadcast::Sender<Change>);
+pub struct InProcessChanges {
+    sender: broadcast::Sender<Change>,
+    connected: Arc<watch::Sender<bool>>,
+}
 
 impl Default for InProcessChanges {
     fn default() -> Self {
-        Self(broadcast::Sender::new(BEHIND))
+        Self {
+            sender: broadcast::Sender::new(BEHIND),
+            connected: Arc::new(watch::Sender::new(true)),
+        }
     }
 }
 
@@ -21,10 +29,14 @@ impl Default for InProcessChanges {
 impl ChangeFeed for InProcessChanges {
     async fn announce(&self, change: Change) {
         // Nobody listening is nothing to tell.
-        let _ = self.0.send(change);
+        let _ = self.sender.send(change);
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Change> {
-        self.0.subscribe()
+        self.sender.subscribe()
+    }
+
+    fn connected(&self) -> watch::Receiver<bool> {
+        self.connected.subscribe()
     }
 }

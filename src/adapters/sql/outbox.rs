@@ -7,20 +7,21 @@ use sqlx::{Any, AnyConnection, QueryBuilder};
 use tokio::sync::Notify;
 use watchme_actors::{
     domain::{EventId, Timestamp, WatchEvent},
-    ports::{Backlog, Outbox, OutboxRow, StoreError},
+    ports::{Backlog, Outbox, OutboxRow, StoreError, current_trace},
 };
 
 use super::{
     SqlStore,
     errors::Db,
     idempotency,
-    rows::{get, number, optional_time, parsed, to_json},
+    rows::{get, number, optional_time, parsed, time, to_json},
 };
 
 /// Rows that one purge deletes of each kind, and that one statement names.
 const BATCH: usize = 500;
 
-pub(super) const UNPUBLISHED: &str = "SELECT id, event_id, user_id, kind, payload FROM outbox
+pub(super) const UNPUBLISHED: &str = "SELECT id, event_id, user_id, kind, payload, created_at,
+    traceparent FROM outbox
     WHERE state = 0 ORDER BY id LIMIT ?";
 
 const BACKLOG: &str = "SELECT
@@ -30,13 +31,15 @@ const BACKLOG: &str = "SELECT
 /// Writes an event, in the transaction of its cause.
 pub(super) async fn insert(conn: &mut AnyConnection, event: &WatchEvent) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO outbox (event_id, user_id, kind, payload, created_at) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO outbox (event_id, user_id, kind, payload, created_at, traceparent)
+         VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(event.id.to_string())
     .bind(event.user_id.to_string())
     .bind(event.change.kind())
     .bind(to_json(event)?)
     .bind(event.at.as_millis())
+    .bind(current_trace().map(|trace| trace.to_string()))
     .execute(conn)
     .await
     .db()?;
@@ -120,6 +123,10 @@ impl Outbox for SqlStore {
                     user_id: parsed(row, "user_id")?,
                     kind: get(row, "kind")?,
                     payload: get(row, "payload")?,
+                    at: time(row, "created_at")?,
+                    // One that cannot be read is no reason to hold an event back.
+                    traceparent: get::<Option<String>>(row, "traceparent")?
+                        .and_then(|text| text.parse().ok()),
                 })
             })
             .collect()
@@ -152,6 +159,19 @@ impl Outbox for SqlStore {
         .await
         .db()?;
         tx.commit().await.db()
+    }
+
+    async fn republish(&self, since: Timestamp) -> Result<u64, StoreError> {
+        let mut tx = self.begin_write().await?;
+        let waiting = sqlx::query(
+            "UPDATE outbox SET state = 0, published_at = NULL WHERE state = 1 AND created_at >= ?",
+        )
+        .bind(since.as_millis())
+        .execute(&mut *tx)
+        .await
+        .db()?;
+        self.commit_event(tx).await?;
+        Ok(waiting.rows_affected())
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 use crate::{
-    domain::{EventId, PARTITIONS, UserId, partition_of},
+    domain::{EventId, PARTITIONS, Timestamp, TraceParent, UserId, partition_of},
     ports::{BusError, BusMessage, Delivery, EventBus},
     testing::BusPorts,
 };
@@ -18,6 +18,9 @@ fn message(user: UserId, number: u32) -> BusMessage {
         user_id: user,
         kind: "marked".to_owned(),
         payload: format!("{{\"number\":{number}}}"),
+        at: Timestamp::from_millis(1_772_366_400_000 + i64::from(number)),
+        traceparent: Some(TraceParent::generate()),
+        unreadable: None,
     }
 }
 

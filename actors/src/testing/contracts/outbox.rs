@@ -4,8 +4,8 @@ use futures_util::future::{FutureExt, join_all};
 
 use super::setup::{account, at, events, key, movie_id, request, viewer};
 use crate::{
-    domain::{EventId, UserId},
-    ports::{Backlog, Created, NewAccount, OutboxRow},
+    domain::{EventId, TraceParent, UserId},
+    ports::{Backlog, Created, NewAccount, OutboxRow, traced},
     testing::SqlPorts,
 };
 
@@ -117,6 +117,30 @@ pub async fn no_event_is_missed(ports: &SqlPorts) {
     }
 }
 
+/// Published events wait again on request, from a moment on; buried ones do not.
+pub async fn published_events_wait_again(ports: &SqlPorts) {
+    let (_, rows) = with_marks(ports, 4).await;
+    ports.outbox.mark_published(&ids(&rows[..3]), at(10)).await.unwrap();
+    ports.outbox.bury(rows[2].event_id, "unreadable", at(10)).await.unwrap();
+    let committed = ports.outbox.committed();
+    committed.notified().await;
+    assert_eq!(ports.outbox.republish(at(2)).await.unwrap(), 1);
+    committed.notified().await;
+    assert_eq!(ports.outbox.unpublished(10).await.unwrap(), [rows[1].clone(), rows[3].clone()]);
+    assert_eq!(ports.outbox.republish(at(5)).await.unwrap(), 0);
+}
+
+/// An event carries the trace of the work that committed it.
+pub async fn events_carry_their_trace(ports: &SqlPorts) {
+    let ada = viewer(ports, "ada").await;
+    let trace = TraceParent::generate();
+    traced(trace, ports.watch_log.mark(request(ada, 1, 1))).await.unwrap();
+    ports.watch_log.mark(request(ada, 2, 2)).await.unwrap();
+    let rows = ports.outbox.unpublished(10).await.unwrap();
+    let traces: Vec<_> = rows.iter().map(|row| row.traceparent).collect();
+    assert_eq!(traces, [Some(trace), None]);
+}
+
 /// Purging takes events that were published before a moment, and nothing that waits.
 pub async fn old_events_are_purged(ports: &SqlPorts) {
     let (_, rows) = with_marks(ports, 4).await;
@@ -161,6 +185,8 @@ macro_rules! outbox_contract {
                 the_backlog_counts_what_waits,
                 a_commit_signals,
                 no_event_is_missed,
+                published_events_wait_again,
+                events_carry_their_trace,
                 old_events_are_purged,
                 old_keys_are_purged,
             ]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::ports::{Change, ChangeFeed};
 
@@ -12,6 +12,7 @@ use crate::ports::{Change, ChangeFeed};
 pub struct RecordingChanges {
     announced: Arc<Mutex<Vec<Change>>>,
     sender: broadcast::Sender<Change>,
+    connected: Arc<watch::Sender<bool>>,
 }
 
 impl RecordingChanges {
@@ -25,13 +26,22 @@ impl RecordingChanges {
     /// can make it miss some.
     #[must_use]
     pub fn holding(capacity: usize) -> Self {
-        Self { announced: Arc::default(), sender: broadcast::channel(capacity).0 }
+        Self {
+            announced: Arc::default(),
+            sender: broadcast::channel(capacity).0,
+            connected: Arc::new(watch::Sender::new(true)),
+        }
     }
 
     /// Everything announced so far, in order.
     #[must_use]
     pub fn announced(&self) -> Vec<Change> {
         self.announced.lock().expect("no test panics while it holds this lock").clone()
+    }
+
+    /// From now on the changes of other replicas arrive, or do not.
+    pub fn set_connected(&self, connected: bool) {
+        self.connected.send_replace(connected);
     }
 
     /// How many listen.
@@ -57,5 +67,9 @@ impl ChangeFeed for RecordingChanges {
 
     fn subscribe(&self) -> broadcast::Receiver<Change> {
         self.sender.subscribe()
+    }
+
+    fn connected(&self) -> watch::Receiver<bool> {
+        self.connected.subscribe()
     }
 }

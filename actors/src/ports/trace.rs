@@ -1,0 +1,18 @@
+//! The trace that the work under way belongs to.
+
+use crate::domain::TraceParent;
+
+tokio::task_local! {
+    static CURRENT: TraceParent;
+}
+
+/// Does work as part of a trace: events that it commits carry this parent.
+pub async fn traced<T>(parent: TraceParent, work: impl Future<Output = T>) -> T {
+    CURRENT.scope(parent, work).await
+}
+
+/// The trace of the work under way; `None` outside [`traced`], and in a task that was spawned.
+#[must_use]
+pub fn current_trace() -> Option<TraceParent> {
+    CURRENT.try_with(|parent| *parent).ok()
+}
