@@ -6,5 +6,6 @@ mod bus;
 mod documents;
 mod metadata;
 mod sql;
+mod sql_mysql;
 #[path = "../support/mod.rs"]
 mod support;

@@ -34,6 +34,7 @@ async fn fresh() -> SqlPorts {
         subscriptions: store.clone(),
         watch_log: store.clone(),
         outbox: store.clone(),
+        dead_letters: store.clone(),
         lease: store,
         keep: Box::new(folder),
     }

@@ -7,6 +7,7 @@
 pub mod app;
 pub mod client;
 pub mod engines;
+pub mod mysql;
 pub mod process;
 pub mod tmdb_double;
 

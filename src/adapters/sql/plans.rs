@@ -10,8 +10,10 @@ use watchme_actors::{
 
 use super::{
     SqlSettings, SqlStore,
+    dead_letters::BURIED,
     dialect::Dialect,
-    outbox::UNPUBLISHED,
+    errors::Db,
+    outbox::{PUBLISHED, PURGEABLE, UNPUBLISHED},
     subscriptions::{HOLDINGS, OVERLAP},
     watch_log::{
         LAST_FILM, entitlement_sql,
@@ -20,8 +22,11 @@ use super::{
 };
 
 async fn plan(store: &SqlStore, statement: &str) -> String {
-    let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
-        .fetch_all(store.reader())
+    let rows = store
+        .read(|mut tx| async move {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            sqlx::query(explain).fetch_all(&mut *tx).await.db()
+        })
         .await
         .unwrap();
     rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
@@ -52,6 +57,9 @@ async fn hot_statements_use_an_index() {
             "subscriptions_holdings (user_id=? AND ends_at>?)",
         ),
         ("unpublished", UNPUBLISHED.to_owned(), "outbox_waiting (state=?)"),
+        ("buried", BURIED.to_owned(), "outbox_buried (state=? AND rowid>?)"),
+        ("published", PUBLISHED.to_owned(), "outbox_published (state=? AND published_at>?"),
+        ("purgeable", PURGEABLE.to_owned(), "outbox_published (state=? AND published_at<?)"),
         (
             "changed between",
             CHANGED_BETWEEN.to_owned(),
