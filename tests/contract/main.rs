@@ -7,5 +7,6 @@ mod documents;
 mod metadata;
 mod sql;
 mod sql_mysql;
+mod sql_outage;
 #[path = "../support/mod.rs"]
 mod support;

@@ -9,6 +9,7 @@ pub mod client;
 pub mod engines;
 pub mod mysql;
 pub mod process;
+pub mod proxy;
 pub mod tmdb_double;
 
 pub use app::TestApp;

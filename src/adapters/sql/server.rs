@@ -42,6 +42,8 @@ const PROBE_PAUSE: Duration = Duration::from_millis(250);
 const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
 /// A connection that has rested for longer is asked whether it is still there before it is used.
 const FRESH: Duration = Duration::from_secs(1);
+/// A connection that has rested for as long is closed, at the latest after as long again.
+const IDLE: Duration = Duration::from_secs(20);
 /// What that question may take.
 const PING: Duration = Duration::from_millis(500);
 /// How often one call is tried when others are in its way.
@@ -53,10 +55,12 @@ const BACK_OFF: Duration = Duration::from_millis(5);
 /// inserts do not wait for each other. A lock is waited for shorter than a call may take, so that a
 /// row which is held is told from a server which is silent; a query that is too
 /// slow is ended by the server for the same reason (MariaDB reads that part as a comment). A text
-/// that is too long is refused, not cut.
+/// that is too long is refused, not cut. The server lets go of what a client held whose machine died
+/// without a word after a minute; a connection in the pool does not rest that long.
 const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
     SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'),
-        SESSION innodb_lock_wait_timeout = 1 /*!80000 , SESSION max_execution_time = 1800 */";
+        SESSION innodb_lock_wait_timeout = 1, SESSION wait_timeout = 60
+        /*!80000 , SESSION max_execution_time = 1800 */";
 
 pub(super) struct Server {
     settings: SqlSettings,
@@ -89,6 +93,7 @@ fn new_pool(
     AnyPoolOptions::new()
         .max_connections(settings.connections.max(1))
         .acquire_timeout(settings.acquire_timeout)
+        .idle_timeout(IDLE)
         // The hook below asks too, but not each time and not without an end.
         .test_before_acquire(false)
         .after_connect(|connection, _| {
@@ -103,10 +108,7 @@ fn new_pool(
                 if trusted {
                     return Ok(true);
                 }
-                timeout(PING, connection.ping())
-                    .await
-                    .unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut))
-                    .map(|()| true)
+                Ok(matches!(timeout(PING, connection.ping()).await, Ok(Ok(()))))
             })
         })
         .connect_lazy_with(options)
