@@ -24,6 +24,8 @@ pub(super) const BY_ID: &str =
 pub(super) const BY_EMAIL: &str = "SELECT id, email, name, role, status, created_at, updated_at,
     password_hash FROM users WHERE email = ?";
 
+pub(super) const ANY_ADMIN: &str = "SELECT id FROM users WHERE role = 'admin' LIMIT 1";
+
 fn user_of(row: &AnyRow) -> Result<User, StoreError> {
     Ok(User {
         id: parsed(row, "id")?,
@@ -74,20 +76,29 @@ async fn insert(conn: &mut AnyConnection, account: &NewAccount) -> Result<User, 
     Ok(user)
 }
 
+/// Binds: identifier.
+pub(super) fn lock_sql(dialect: Dialect) -> &'static str {
+    for_update!(
+        dialect,
+        "SELECT id, email, name, role, status, created_at, updated_at FROM users WHERE id = ?"
+    )
+}
+
+pub(super) fn lock_admins_sql(dialect: Dialect) -> &'static str {
+    for_update!(
+        dialect,
+        "SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id"
+    )
+}
+
 /// Reads an account and locks its row until the transaction ends.
 pub(super) async fn lock_user(
     conn: &mut AnyConnection,
     dialect: Dialect,
     id: UserId,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query(for_update!(
-        dialect,
-        "SELECT id, email, name, role, status, created_at, updated_at FROM users WHERE id = ?"
-    ))
-    .bind(id.to_string())
-    .fetch_optional(conn)
-    .await
-    .db()?;
+    let row =
+        sqlx::query(lock_sql(dialect)).bind(id.to_string()).fetch_optional(conn).await.db()?;
     row.as_ref().map(user_of).transpose()
 }
 
@@ -101,22 +112,14 @@ pub(super) async fn keep_an_admin(
     if (leaving.role, leaving.status) != (Role::Admin, UserStatus::Active) {
         return Ok(());
     }
-    let admins: Vec<String> = sqlx::query_scalar(for_update!(
-        dialect,
-        "SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id"
-    ))
-    .fetch_all(conn)
-    .await
-    .db()?;
+    let admins: Vec<String> =
+        sqlx::query_scalar(lock_admins_sql(dialect)).fetch_all(conn).await.db()?;
     let id = leaving.id.to_string();
     if admins.iter().any(|admin| *admin != id) { Ok(()) } else { Err(AccountError::LastAdmin) }
 }
 
 async fn any_admin(conn: &mut AnyConnection) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT id FROM users WHERE role = 'admin' LIMIT 1")
-        .fetch_optional(conn)
-        .await
-        .db()?;
+    let row = sqlx::query(ANY_ADMIN).fetch_optional(conn).await.db()?;
     Ok(row.is_some())
 }
 

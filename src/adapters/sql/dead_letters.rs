@@ -18,6 +18,10 @@ pub(super) const BURIED: &str = "SELECT id, event_id, user_id, kind, payload,
     COALESCE(buried_at, created_at) AS at, COALESCE(buried_reason, '') AS reason FROM outbox
     WHERE state = 2 AND id > ? ORDER BY id LIMIT ?";
 
+/// Binds: identifier.
+pub(super) const REPLAY: &str = "UPDATE outbox SET state = 0, published_at = NULL,
+    buried_at = NULL, buried_reason = NULL WHERE id = ? AND state = 2";
+
 fn dead_letter(row: &AnyRow) -> Result<DeadLetter, StoreError> {
     let user: UserId = parsed(row, "user_id")?;
     let kind: &str = get(row, "kind")?;
@@ -56,14 +60,7 @@ impl DeadLetters for SqlStore {
     async fn replay(&self, id: u64) -> Result<bool, BusError> {
         let Ok(id) = i64::try_from(id) else { return Ok(false) };
         self.write(|mut tx| async move {
-            let waiting = sqlx::query(
-                "UPDATE outbox SET state = 0, published_at = NULL, buried_at = NULL,
-                    buried_reason = NULL WHERE id = ? AND state = 2",
-            )
-            .bind(id)
-            .execute(&mut *tx)
-            .await
-            .db()?;
+            let waiting = sqlx::query(REPLAY).bind(id).execute(&mut *tx).await.db()?;
             let found = waiting.rows_affected() > 0;
             if found {
                 tx.wake_relay();

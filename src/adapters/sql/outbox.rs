@@ -35,6 +35,12 @@ pub(super) const PURGEABLE_KEYS: &str = "SELECT MAX(created_at) FROM (
     SELECT created_at FROM idempotency_keys WHERE created_at <= ? ORDER BY created_at LIMIT ?
     ) AS batch";
 
+pub(super) const PURGE_KEYS: &str = "DELETE FROM idempotency_keys WHERE created_at <= ?";
+
+/// Binds: moment, reason, event.
+pub(super) const BURY: &str = "UPDATE outbox SET state = 2, buried_at = ?, buried_reason = ?
+    WHERE event_id = ? AND state <> 2";
+
 /// A batch of what was published, in the order of that, after a place. Binds: moment of the place,
 /// moment to end at, moment of the place, identifier of the place, size.
 pub(super) const PUBLISHED: &str = "SELECT id, published_at, created_at FROM outbox
@@ -70,19 +76,39 @@ pub(super) async fn insert(tx: &mut Tx, event: &WatchEvent) -> Result<(), StoreE
     Ok(())
 }
 
-/// Ends a statement with `id IN (…)` and runs it. Statements of every length would push the
-/// useful ones out of the connection's cache, so it is not kept.
-async fn execute_for(
-    conn: &mut AnyConnection,
-    mut statement: QueryBuilder<Any>,
-    ids: &[i64],
-) -> Result<u64, StoreError> {
+/// Ends a statement with `id IN (…)`.
+fn of_ids(mut statement: QueryBuilder<Any>, ids: &[i64]) -> QueryBuilder<Any> {
     statement.push(" AND id IN (");
     let mut list = statement.separated(", ");
     for id in ids {
         list.push_bind(*id);
     }
     statement.push(")");
+    statement
+}
+
+/// Notes events as published; only those that wait: what was buried meanwhile stays buried.
+pub(super) fn publish_query(ids: &[i64], now: Timestamp) -> QueryBuilder<Any> {
+    let mut statement = QueryBuilder::new("UPDATE outbox SET state = 1, published_at = ");
+    statement.push_bind(now.as_millis()).push(" WHERE state = 0");
+    of_ids(statement, ids)
+}
+
+pub(super) fn republish_query(ids: &[i64]) -> QueryBuilder<Any> {
+    let wait = "UPDATE outbox SET state = 0, published_at = NULL WHERE state = 1";
+    of_ids(QueryBuilder::new(wait), ids)
+}
+
+pub(super) fn purge_query(ids: &[i64]) -> QueryBuilder<Any> {
+    of_ids(QueryBuilder::new("DELETE FROM outbox WHERE state = 1"), ids)
+}
+
+/// Statements of every length would push the useful ones out of the connection's cache, so this
+/// one is not kept.
+async fn execute(
+    conn: &mut AnyConnection,
+    mut statement: QueryBuilder<Any>,
+) -> Result<u64, StoreError> {
     let done = statement.build().persistent(false).execute(conn).await.db()?;
     Ok(done.rows_affected())
 }
@@ -103,11 +129,7 @@ impl SqlStore {
             return Ok(0);
         }
         let ids = ids.as_slice();
-        self.write(|mut tx| async move {
-            let statement = QueryBuilder::new("DELETE FROM outbox WHERE state = 1");
-            execute_for(&mut tx, statement, ids).await
-        })
-        .await
+        self.write(|mut tx| async move { execute(&mut tx, purge_query(ids)).await }).await
     }
 
     async fn purge_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
@@ -123,11 +145,7 @@ impl SqlStore {
             .await?;
         let Some(newest) = newest else { return Ok(0) };
         self.write(|mut tx| async move {
-            let deleted = sqlx::query("DELETE FROM idempotency_keys WHERE created_at <= ?")
-                .bind(newest)
-                .execute(&mut *tx)
-                .await
-                .db()?;
+            let deleted = sqlx::query(PURGE_KEYS).bind(newest).execute(&mut *tx).await.db()?;
             Ok(deleted.rows_affected())
         })
         .await
@@ -161,10 +179,7 @@ impl SqlStore {
             if ids.is_empty() {
                 return Ok((0, Some(end)));
             }
-            let statement = QueryBuilder::new(
-                "UPDATE outbox SET state = 0, published_at = NULL WHERE state = 1",
-            );
-            let waiting = execute_for(&mut tx, statement, &ids).await?;
+            let waiting = execute(&mut tx, republish_query(&ids)).await?;
             tx.wake_relay();
             Ok((waiting, Some(end)))
         })
@@ -207,11 +222,7 @@ impl Outbox for SqlStore {
         }
         self.write(|mut tx| async move {
             for batch in ids.chunks(BATCH) {
-                let mut statement =
-                    QueryBuilder::new("UPDATE outbox SET state = 1, published_at = ");
-                // Only what waits: an event that was buried meanwhile stays buried.
-                statement.push_bind(now.as_millis()).push(" WHERE state = 0");
-                execute_for(&mut tx, statement, batch).await?;
+                execute(&mut tx, publish_query(batch, now)).await?;
             }
             Ok(())
         })
@@ -220,16 +231,13 @@ impl Outbox for SqlStore {
 
     async fn bury(&self, event: EventId, reason: &str, now: Timestamp) -> Result<(), StoreError> {
         self.write(|mut tx| async move {
-            sqlx::query(
-                "UPDATE outbox SET state = 2, buried_at = ?, buried_reason = ?
-                 WHERE event_id = ? AND state <> 2",
-            )
-            .bind(now.as_millis())
-            .bind(reason)
-            .bind(event.to_string())
-            .execute(&mut *tx)
-            .await
-            .db()?;
+            sqlx::query(BURY)
+                .bind(now.as_millis())
+                .bind(reason)
+                .bind(event.to_string())
+                .execute(&mut *tx)
+                .await
+                .db()?;
             Ok(())
         })
         .await
