@@ -9,7 +9,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -185,6 +185,8 @@ impl Server {
         F: Future<Output = Result<T, E>>,
     {
         if self.away.load(Ordering::Relaxed) {
+            // A probe dies with the runtime that it was started in; somebody has to go on asking.
+            self.ask();
             return Err(unavailable("the database is away").into());
         }
         let stage = Stage::default();
@@ -245,8 +247,12 @@ impl Server {
         if renew {
             self.renew();
         }
+        self.ask();
+    }
+
+    fn ask(self: &Arc<Self>) {
         if !self.probing.swap(true, Ordering::AcqRel) {
-            tokio::spawn(probe(Arc::downgrade(self)));
+            tokio::spawn(probe(Probing(Arc::downgrade(self))));
         }
     }
 
@@ -271,17 +277,28 @@ fn silent() -> StoreError {
     unavailable(format_args!("the database did not answer within {} s", CALL.as_secs()))
 }
 
+/// The one probe of a server.
+struct Probing(Weak<Server>);
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        if let Some(server) = self.0.upgrade() {
+            server.probing.store(false, Ordering::Release);
+        }
+    }
+}
+
 /// Asks until the server answers.
-async fn probe(server: std::sync::Weak<Server>) {
+async fn probe(probing: Probing) {
     loop {
-        let Some(server) = server.upgrade() else { return };
+        let Some(server) = probing.0.upgrade() else { return };
         let answer = timeout(PROBE, server.connect()).await;
         if let Ok(Ok(connection)) = answer {
             if server.away.load(Ordering::Relaxed) {
                 server.renew();
                 tracing::info!("the database answers again");
             }
-            server.probing.store(false, Ordering::Release);
+            drop(probing);
             server.away.store(false, Ordering::Relaxed);
             let _ = timeout(PROBE, connection.close()).await;
             return;
