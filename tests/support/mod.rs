@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod client;
+pub mod engines;
 pub mod process;
 pub mod tmdb_double;
 
