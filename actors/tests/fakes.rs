@@ -42,6 +42,10 @@ mod sync_log {
     watchme_actors::sync_log_contract!(super::documents);
 }
 
+mod trending {
+    watchme_actors::trending_contract!(super::documents);
+}
+
 #[tokio::test]
 async fn documents_fail_when_told_to() {
     let documents = MemoryDocuments::new();

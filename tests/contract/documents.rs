@@ -22,7 +22,8 @@ async fn ports() -> DocumentPorts {
         catalogue: Arc::new(store.clone()),
         genres: Arc::new(store.clone()),
         reports: Arc::new(store.clone()),
-        sync_log: Arc::new(store),
+        sync_log: Arc::new(store.clone()),
+        trending: Arc::new(store),
         keep: Box::new(folder),
     }
 }
@@ -59,6 +60,10 @@ mod reports {
 
 mod sync_log {
     watchme_actors::sync_log_contract!(super::ports);
+}
+
+mod trending {
+    watchme_actors::trending_contract!(super::ports);
 }
 
 #[tokio::test]
@@ -164,7 +169,8 @@ async fn a_closed_store_is_unavailable() {
 #[tokio::test]
 async fn a_file_that_cannot_be_ours_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let missing = SqliteDocuments::open(&folder.path().join("none/documents.db")).await.unwrap_err();
+    let missing =
+        SqliteDocuments::open(&folder.path().join("none/documents.db")).await.unwrap_err();
     assert!(matches!(missing, StoreError::Unavailable { .. }), "{missing}");
     let path = folder.path().join("documents.db");
     std::fs::write(&path, "not a database, but long enough to look like one".repeat(100)).unwrap();

@@ -4,6 +4,8 @@
 
 mod bus;
 mod documents;
+mod documents_mongodb;
+mod documents_outage;
 mod metadata;
 mod sql;
 #[path = "../support/mod.rs"]

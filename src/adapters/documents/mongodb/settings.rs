@@ -1,0 +1,87 @@
+//! Where MongoDB is and how patient its callers are.
+
+use std::{fmt, time::Duration};
+
+use mongodb::{
+    error::Result,
+    options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern},
+};
+
+/// The most connections that one replica may keep.
+const MAX_POOL: u32 = 32;
+/// The database of a URL whose path names none.
+const DATABASE: &str = "watchme";
+
+/// How to reach MongoDB. What the URL says itself (`maxPoolSize`, `serverSelectionTimeoutMS`,
+/// `connectTimeoutMS`, `w`, `readConcernLevel`, `tls`, …) counts more than what stands here; TLS
+/// and accounts are named there only.
+#[derive(Clone)]
+pub struct MongoSettings {
+    /// `mongodb://` or `mongodb+srv://`; its path names the database, `watchme` if it is empty.
+    pub url: String,
+    /// Connections, and calls under way at once, from 1 to 32.
+    pub pool: u32,
+    /// How long the driver looks for a server that can take a call.
+    pub server_selection_timeout: Duration,
+    /// How long opening a connection may take, and the whole of one attempt to find the server
+    /// again after it was lost.
+    pub connect_timeout: Duration,
+    /// How long a caller waits for an answer at most, whatever the server does.
+    pub operation_timeout: Duration,
+}
+
+impl MongoSettings {
+    /// This server, with 32 connections and 2 s for everything.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        let patience = Duration::from_secs(2);
+        Self {
+            url: url.into(),
+            pool: MAX_POOL,
+            server_selection_timeout: patience,
+            connect_timeout: patience,
+            operation_timeout: patience,
+        }
+    }
+
+    pub(super) fn permits(&self) -> u32 {
+        self.pool.clamp(1, MAX_POOL)
+    }
+
+    /// What the server is told to spend on one call: less than the caller waits, so that a slow
+    /// answer can be told from a server that is away.
+    pub(super) fn server_time(&self) -> Duration {
+        self.operation_timeout * 3 / 4
+    }
+
+    /// What the driver is given, and the name of the database. May ask DNS.
+    pub(super) async fn resolve(&self) -> Result<(ClientOptions, String)> {
+        let mut options = ClientOptions::parse(&self.url).await?;
+        options.app_name.get_or_insert_with(|| "watchme".to_owned());
+        options.max_pool_size.get_or_insert(self.permits());
+        options.server_selection_timeout.get_or_insert(self.server_selection_timeout);
+        options.connect_timeout.get_or_insert(self.connect_timeout);
+        options.retry_writes.get_or_insert(true);
+        options.retry_reads.get_or_insert(true);
+        options.read_concern.get_or_insert_with(ReadConcern::majority);
+        options
+            .selection_criteria
+            .get_or_insert(SelectionCriteria::ReadPreference(ReadPreference::Primary));
+        let concern = options.write_concern.get_or_insert_with(WriteConcern::majority);
+        concern.w_timeout.get_or_insert(self.server_time());
+        let name = options.default_database.clone().filter(|name| !name.is_empty());
+        Ok((options, name.unwrap_or_else(|| DATABASE.to_owned())))
+    }
+}
+
+// The URL holds a password.
+impl fmt::Debug for MongoSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MongoSettings")
+            .field("pool", &self.pool)
+            .field("server_selection_timeout", &self.server_selection_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("operation_timeout", &self.operation_timeout)
+            .finish_non_exhaustive()
+    }
+}
