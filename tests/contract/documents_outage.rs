@@ -19,7 +19,7 @@ use tokio::{
 };
 use watchme::adapters::documents::{MongoDocuments, MongoSettings};
 use watchme_actors::{
-    domain::{PageRequest, Projection, UserId},
+    domain::{Hour, PageRequest, Projection, UserId},
     ports::{Catalogue, GenreStore, Probe, Reports, StoreError, SyncLog, TrendingStore},
     testing::contracts::catalogue::samples::{everything, movie, movie_id},
 };
@@ -127,7 +127,7 @@ impl World {
         let mut url = database.url.clone();
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(proxy.address.port())).unwrap();
-        let store = MongoDocuments::open(&MongoSettings::new(url.as_str())).unwrap();
+        let store = MongoDocuments::open(&MongoSettings::new(url.as_str())).await.unwrap();
         Some(Self { store, proxy, _database: database })
     }
 
@@ -191,12 +191,7 @@ async fn a_server_that_swallows_is_given_up_at_once_and_found_again() {
             async { store.replace(&Projection::empty(user)).await.is_err() },
             async { store.genres().await.is_err() },
             async { store.sync_record("genres").await.is_err() },
-            async {
-                store
-                    .add_scores(watchme_actors::domain::Hour::from_number(1), &[(movie_id(1), 1)])
-                    .await
-                    .is_err()
-            },
+            async { store.add_scores(Hour::from_number(1), &[(movie_id(1), 1)]).await.is_err() },
             async { store.check().await.is_err() },
         );
         assert_eq!(waiting, (true, true, true, true, true, true, true, true));
@@ -296,7 +291,7 @@ async fn a_closed_store_does_not_look_for_its_server_any_more() {
 #[tokio::test]
 async fn a_url_that_is_none_is_refused_without_repeating_it() {
     for url in ["", "mysql://host/", "mongodb://user:se/cret@host:port", "mongodb://host:70000"] {
-        let error = MongoDocuments::open(&MongoSettings::new(url)).unwrap_err().to_string();
+        let error = MongoDocuments::open(&MongoSettings::new(url)).await.unwrap_err().to_string();
         assert!(error.contains("URL of MongoDB") && !error.contains("cret"), "{url}: {error}");
     }
     let settings = MongoSettings::new("mongodb://user:secret@host/");

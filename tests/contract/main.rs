@@ -6,6 +6,7 @@ mod bus;
 mod documents;
 mod documents_mongodb;
 mod documents_outage;
+mod documents_schema;
 mod metadata;
 mod sql;
 #[path = "../support/mod.rs"]

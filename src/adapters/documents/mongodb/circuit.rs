@@ -23,13 +23,16 @@ use tokio::{
 use watchme_actors::ports::StoreError;
 
 use super::{
-    errors::{is_outage, store_error, unavailable},
+    errors::{is_outage, is_refusal, store_error, unavailable},
     schema,
     settings::MongoSettings,
 };
 
 /// Between two attempts to reach the server.
 const RETRY: Duration = Duration::from_millis(250);
+/// The same where the server is there and refuses: only an operator can mend that, and a wrong
+/// password must not be tried four times a second.
+const REFUSED: Duration = Duration::from_secs(2);
 /// Between two looks at a server that works at its indexes.
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -95,16 +98,15 @@ impl Circuit {
         match timeout_at(begun + patience, call(Arc::clone(&live))).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
-                let failure = store_error(&error);
                 if is_outage(&error) {
-                    self.lost(&live, &failure);
+                    self.lost(&live, &error.kind.to_string());
                 }
-                Err(failure)
+                Err(store_error(&error))
             }
             Err(_) => {
-                let failure = unavailable(format_args!("no answer within {patience:?}"));
-                self.lost(&live, &failure);
-                Err(failure)
+                let reason = format!("no answer within {patience:?}");
+                self.lost(&live, &reason);
+                Err(unavailable(reason))
             }
         }
     }
@@ -129,16 +131,16 @@ impl Circuit {
     }
 
     /// Opens the circuit, unless another client than the one that failed is in use by now.
-    fn lost(self: &Arc<Self>, failed: &Arc<Live>, failure: &StoreError) {
+    fn lost(self: &Arc<Self>, failed: &Arc<Live>, reason: &str) {
         let opened = self.state.send_if_modified(|state| match state {
             State::Up(live) if Arc::ptr_eq(live, failed) => {
-                *state = State::Away(failure.to_string().into());
+                *state = State::Away(reason.into());
                 true
             }
             _ => false,
         });
         if opened {
-            tracing::warn!(%failure, "mongodb is away");
+            tracing::warn!(reason, "mongodb is away");
             self.runtime.spawn(reach(Arc::downgrade(self)));
         }
     }
@@ -197,7 +199,7 @@ async fn reach(circuit: Weak<Circuit>) {
         if matches!(&*circuit.state.borrow(), State::Ended) {
             return;
         }
-        match circuit.attempt().await {
+        let pause = match circuit.attempt().await {
             Ok(live) => {
                 let reached = circuit.state.send_if_modified(|state| {
                     let away = matches!(state, State::Away(_));
@@ -224,9 +226,10 @@ async fn reach(circuit: Weak<Circuit>) {
                     }
                     away
                 });
+                if is_refusal(&error) { REFUSED } else { RETRY }
             }
-        }
+        };
         drop(circuit);
-        sleep(RETRY).await;
+        sleep(pause).await;
     }
 }

@@ -38,6 +38,15 @@ pub(super) fn is_outage(error: &Error) -> bool {
     }
 }
 
+/// Whether the server is there and does not want this caller or this command.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::Authentication { .. } => true,
+        ErrorKind::Command(command) => !PASSING.contains(&command.code),
+        _ => false,
+    }
+}
+
 /// Whether a document with the identifier is there, but not one that the filter wanted.
 pub(super) fn is_duplicate(error: &Error) -> bool {
     match error.kind.as_ref() {

@@ -19,6 +19,8 @@ pub(super) const SCORES: &str = "scores";
 
 /// `NamespaceExists`.
 const EXISTS: i32 = 48;
+/// `Unauthorized`.
+const UNAUTHORIZED: i32 = 13;
 /// `IndexNotFound`.
 const NO_INDEX: i32 = 27;
 
@@ -72,18 +74,24 @@ const DECLARED: [Declared; 5] = [
 /// Makes what is missing and brings the rest to this version. Indexes of other names are let be.
 pub(super) async fn declare(database: &Database) -> Result<()> {
     for declared in &DECLARED {
-        unless(EXISTS, database.create_collection(declared.collection).await)?;
         let schema: Document = serde_json::from_str(declared.schema).map_err(Error::custom)?;
-        // Not with the collection: this also renews an older version's, and a server may take
-        // note of a validator here only.
-        database
-            .run_command(doc! {
-                "collMod": declared.collection,
-                "validator": { "$jsonSchema": schema },
+        let command = |word: &str| {
+            doc! {
+                word: declared.collection,
+                "validator": { "$jsonSchema": &schema },
                 "validationLevel": "moderate",
                 "validationAction": "error",
-            })
-            .await?;
+            }
+        };
+        unless(EXISTS, database.run_command(command("create")).await)?;
+        // Again: this renews an older version's, and FerretDB takes note of validators here only.
+        match database.run_command(command("collMod")).await {
+            Err(error) if has_code(&error, UNAUTHORIZED) => tracing::warn!(
+                collection = declared.collection,
+                "the account lacks the role dbAdmin: the validator stays as it is"
+            ),
+            done => drop(done?),
+        }
         index(database, declared).await?;
     }
     Ok(())
@@ -141,9 +149,11 @@ fn is_plain(index: &IndexModel, keys: &Document) -> bool {
 
 fn unless<T>(code: i32, done: Result<T>) -> Result<()> {
     match done {
-        Err(error) if matches!(error.kind.as_ref(), ErrorKind::Command(it) if it.code == code) => {
-            Ok(())
-        }
+        Err(error) if has_code(&error, code) => Ok(()),
         done => done.map(drop),
     }
+}
+
+fn has_code(error: &Error, code: i32) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::Command(command) if command.code == code)
 }

@@ -14,7 +14,9 @@ const DATABASE: &str = "watchme";
 
 /// How to reach MongoDB. What the URL says itself (`maxPoolSize`, `serverSelectionTimeoutMS`,
 /// `connectTimeoutMS`, `w`, `readConcernLevel`, `tls`, …) counts more than what stands here; TLS
-/// and accounts are named there only.
+/// and accounts are named there only (`tls=true&tlsCAFile=…`). The account needs the roles
+/// `readWrite` and `dbAdmin` on the database. No option makes a caller wait longer than
+/// `operation_timeout`.
 #[derive(Clone)]
 pub struct MongoSettings {
     /// `mongodb://` or `mongodb+srv://`; its path names the database, `watchme` if it is empty.
@@ -83,5 +85,51 @@ impl fmt::Debug for MongoSettings {
             .field("connect_timeout", &self.connect_timeout)
             .field("operation_timeout", &self.operation_timeout)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    async fn resolved(url: &str) -> (ClientOptions, String) {
+        MongoSettings::new(url).resolve().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_the_url_does_not_say_is_strict_and_bounded() {
+        let (options, database) = resolved("mongodb://host").await;
+        let two = Some(Duration::from_secs(2));
+        assert_eq!(database, "watchme");
+        assert_eq!((options.connect_timeout, options.server_selection_timeout), (two, two));
+        assert_eq!((options.max_pool_size, options.retry_writes), (Some(32), Some(true)));
+        let concern = options.write_concern.unwrap();
+        assert_eq!(concern.w, WriteConcern::majority().w);
+        assert!(concern.w_timeout < two, "it would count as away");
+        assert_eq!(options.read_concern, Some(ReadConcern::majority()));
+    }
+
+    #[tokio::test]
+    async fn what_the_url_says_counts_more() {
+        let (options, database) = resolved(
+            "mongodb://a:b@one,two:27018/films?maxPoolSize=3&connectTimeoutMS=100&w=1&wtimeoutMS=9\
+             &serverSelectionTimeoutMS=50&retryWrites=false&readConcernLevel=local&tls=true\
+             &readPreference=secondary&authSource=admin&replicaSet=rs",
+        )
+        .await;
+        assert_eq!((database.as_str(), options.hosts.len()), ("films", 2));
+        assert_eq!((options.max_pool_size, options.retry_writes), (Some(3), Some(false)));
+        assert_eq!(options.connect_timeout, Some(Duration::from_millis(100)));
+        assert_eq!(options.server_selection_timeout, Some(Duration::from_millis(50)));
+        let concern = options.write_concern.clone().unwrap();
+        assert_eq!(
+            (concern.w, concern.w_timeout),
+            (Some(1.into()), Some(Duration::from_millis(9)))
+        );
+        assert_eq!(options.read_concern, Some(ReadConcern::local()));
+        assert!(options.tls.is_some());
+        let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
+        assert_ne!(options.selection_criteria, Some(primary));
     }
 }

@@ -33,7 +33,7 @@ impl MongoDocuments {
     ///
     /// # Errors
     /// `Unavailable` when the URL is not one that is understood.
-    pub fn open(settings: &MongoSettings) -> Result<Self, StoreError> {
+    pub async fn open(settings: &MongoSettings) -> Result<Self, StoreError> {
         // The driver's own words would repeat parts of the URL, the password maybe among them.
         ConnectionString::parse(&settings.url).map_err(|_| {
             unavailable(

@@ -56,7 +56,8 @@ async fn attempt(
     changed: &mut Vec<MovieId>,
 ) -> Result<Vec<MovieId>, StoreError> {
     let (before, revisions) = stored(store, movies).await?;
-    let after = outcome(&before, movies.iter().copied());
+    let mut after = outcome(&before, movies.iter().copied());
+    after.retain(|movie| before.get(&movie.id) != Some(movie));
     if after.is_empty() {
         return Ok(Vec::new());
     }
