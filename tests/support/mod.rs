@@ -6,6 +6,8 @@
 
 pub mod app;
 pub mod client;
+pub mod engines;
+pub mod nats;
 pub mod process;
 pub mod tmdb_double;
 
