@@ -37,7 +37,7 @@ pub enum BusError {
     Closed,
 }
 
-/// Carries events to consumers, at least once, in order within a partition.
+/// Carries events to consumers, at least once, and those of a user in their order.
 #[async_trait]
 pub trait EventBus: Send + Sync {
     /// Publishes messages in their order. `Ok` for a message means that the bus has taken

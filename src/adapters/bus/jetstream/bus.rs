@@ -72,11 +72,7 @@ impl NatsBus {
     /// Publishes what has not succeeded yet: users side by side, each user's events one after the
     /// other, and none after one that failed, so that none can overtake it. Whether the stream was
     /// missing.
-    async fn pass(
-        &self,
-        messages: &[BusMessage],
-        outcomes: &mut [Result<(), BusError>],
-    ) -> bool {
+    async fn pass(&self, messages: &[BusMessage], outcomes: &mut [Result<(), BusError>]) -> bool {
         let mut users: HashMap<UserId, usize> = HashMap::new();
         let mut chains: Vec<Vec<usize>> = Vec::new();
         for (index, message) in messages.iter().enumerate().filter(|(i, _)| outcomes[*i].is_err()) {

@@ -23,11 +23,7 @@ use tokio::{
 use uuid::Uuid;
 use watchme_actors::ports::{Change, ChangeFeed};
 
-use super::{
-    connection::Nats,
-    settings::NatsError,
-    unsent::Unsent,
-};
+use super::{connection::Nats, settings::NatsError, unsent::Unsent};
 
 /// Changes that a slow listener may be behind; beyond that it forgets everything.
 const BEHIND: usize = 4_096;

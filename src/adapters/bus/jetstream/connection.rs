@@ -141,7 +141,11 @@ async fn options(settings: &NatsSettings) -> Result<ConnectOptions, NatsError> {
             let exponent = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
             // Many replicas lose their connection at once and should not all come back at once.
             let longest = Duration::from_millis(1_u64 << exponent);
-            if attempts <= 1 { Duration::ZERO } else { longest.mul_f64(rand::random_range(0.5..1.0)) }
+            if attempts <= 1 {
+                Duration::ZERO
+            } else {
+                longest.mul_f64(rand::random_range(0.5..1.0))
+            }
         });
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     if let Some(url) = settings.servers.iter().find(|url| !url.username().is_empty()) {
@@ -168,7 +172,9 @@ fn note(event: &Event, overflows: &AtomicU64) {
         Event::Disconnected => tracing::warn!("the connection to NATS is lost"),
         Event::SlowConsumer(_) => {
             overflows.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!("messages from NATS came faster than they were read, and some were lost");
+            tracing::warn!(
+                "messages from NATS came faster than they were read, and some were lost"
+            );
         }
         Event::LameDuckMode => tracing::info!("the NATS server is about to stop"),
         Event::ServerError(error) => tracing::warn!(%error, "the NATS server refused something"),
@@ -183,9 +189,8 @@ async fn declare_at_each_connection(
     declared: std::sync::Weak<Declarations>,
     mut events: watch::Receiver<u64>,
 ) {
-    let connects = |context: &Context| {
-        context.client().statistics().connects.load(Ordering::Relaxed)
-    };
+    let connects =
+        |context: &Context| context.client().statistics().connects.load(Ordering::Relaxed);
     let mut done = 0;
     while let Some(declarations) = declared.upgrade() {
         let now = connects(&jetstream);

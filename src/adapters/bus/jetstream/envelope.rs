@@ -32,7 +32,13 @@ pub(super) struct Outgoing<'a, T: Serialize> {
 
 impl<'a, T: Serialize> Outgoing<'a, T> {
     /// An event without a trace.
-    pub(super) fn new(kind: &'a str, id: String, subject: String, time: Timestamp, data: T) -> Self {
+    pub(super) fn new(
+        kind: &'a str,
+        id: String,
+        subject: String,
+        time: Timestamp,
+        data: T,
+    ) -> Self {
         Self {
             specversion: "1.0",
             id,
@@ -62,7 +68,8 @@ pub(super) fn written(message: &BusMessage) -> Bytes {
     };
     let kind = format!("{WATCH_TYPE}.{}", message.kind);
     let user = message.user_id.to_string();
-    let mut event = Outgoing::new(&kind, message.event_id.to_string(), user.clone(), message.at, data);
+    let mut event =
+        Outgoing::new(&kind, message.event_id.to_string(), user.clone(), message.at, data);
     event.traceparent = message.traceparent.map(|parent| parent.to_string());
     event.partitionkey = Some(user);
     event.body()
