@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::broadcast,
+    time::{Instant, timeout},
+};
 use watchme::adapters::bus::{Nats, NatsBus, NatsChanges};
 use watchme_actors::{
-    domain::{UserId, partition_of},
+    domain::{PackageId, UserId, partition_of},
     ports::{Change, ChangeFeed, EventBus},
 };
 
 use crate::{
     bus_jetstream::{message, published, take},
-    support::nats::{Installation, PrivateServer, until},
+    support::{
+        nats::{Installation, PrivateServer, until},
+        wire::Wire,
+    },
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,32 +50,23 @@ async fn a_server_that_was_killed_is_found_again() {
     server.start().await;
     let installation = Installation::on(&server.url());
     let nats = installation.connect().await;
-    let other = installation.connect().await;
     let bus = NatsBus::new(&nats);
     let changes = NatsChanges::start(&nats).await.unwrap();
-    let elsewhere = NatsChanges::start(&other).await.unwrap();
     becomes(&changes, true, PATIENCE).await;
-    becomes(&elsewhere, true, PATIENCE).await;
     let user = UserId::generate();
     let (first, second) = (message(user, 1), message(user, 2));
     published(&bus, std::slice::from_ref(&first)).await;
     let mut consumer = bus.consume(partition_of(user)).await.unwrap();
-    let mut heard = elsewhere.subscribe();
 
     server.kill();
     becomes(&changes, false, Duration::from_secs(4)).await;
-    becomes(&elsewhere, false, Duration::from_secs(4)).await;
     let before = Instant::now();
     assert!(bus.publish(vec![second.clone()]).await[0].is_err());
     assert!(bus.check().await.is_err());
     assert!(before.elapsed() < Duration::from_millis(500), "{:?}", before.elapsed());
-    // What cannot be told now is told later.
-    let told = Change::Subscriptions(user);
-    changes.announce(told).await;
 
     server.start().await;
     becomes(&changes, true, Duration::from_secs(5)).await;
-    assert_eq!(timeout(PATIENCE, heard.recv()).await.unwrap().unwrap(), told);
     published(&bus, std::slice::from_ref(&second)).await;
     assert_eq!(take(&mut consumer, 2).await, [first, second]);
 }
@@ -102,28 +99,99 @@ async fn a_store_that_was_deleted_is_made_again() {
     assert_eq!(timeout(PATIENCE, waiting).await.unwrap().unwrap(), sent);
 }
 
-#[tokio::test]
-async fn a_connection_that_swallows_everything_is_noticed() {
-    let Some(mut server) = PrivateServer::new() else { return };
-    server.start().await;
-    let installation = Installation::on(&server.url());
-    let nats = installation.connect().await;
-    let bus = NatsBus::new(&nats);
+/// A replica behind a wire, and one that is always connected and listens.
+struct Replicas {
+    wire: Wire,
+    nats: Nats,
+    changes: NatsChanges,
+    elsewhere: NatsChanges,
+    heard: broadcast::Receiver<Change>,
+    _installation: Installation,
+}
+
+async fn replicas() -> Option<Replicas> {
+    let installation = Installation::fresh()?;
+    let wire = Wire::to(installation.host()).await;
+    let nats = Nats::connect(&installation.by(wire.address())).await.unwrap();
     let changes = NatsChanges::start(&nats).await.unwrap();
     let elsewhere = NatsChanges::start(&installation.connect().await).await.unwrap();
     becomes(&changes, true, PATIENCE).await;
     becomes(&elsewhere, true, PATIENCE).await;
-    let mut heard = elsewhere.subscribe();
+    let heard = elsewhere.subscribe();
+    Some(Replicas { wire, nats, changes, elsewhere, heard, _installation: installation })
+}
 
-    server.signal("-STOP");
+impl Replicas {
+    async fn heard(&mut self) -> Change {
+        timeout(PATIENCE, self.heard.recv()).await.unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn replicas_hear_of_each_others_changes_at_once() {
+    let Some(mut replicas) = replicas().await else { return };
+    let change = Change::Subscriptions(UserId::generate());
+    let mut own = replicas.changes.subscribe();
+    let before = Instant::now();
+    replicas.changes.announce(change).await;
+    assert_eq!(own.try_recv(), Ok(change), "in its own process without NATS");
+    assert_eq!(replicas.heard().await, change);
+    assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
+    replicas.elsewhere.announce(Change::Genres).await;
+    assert_eq!(timeout(PATIENCE, own.recv()).await.unwrap().unwrap(), Change::Genres);
+    assert!(own.try_recv().is_err(), "its own only once");
+}
+
+#[tokio::test]
+async fn what_a_replica_could_not_tell_it_tells_later() {
+    let Some(mut replicas) = replicas().await else { return };
+    replicas.wire.cut();
+    becomes(&replicas.changes, false, Duration::from_secs(4)).await;
+    let change = Change::Account(UserId::generate());
+    replicas.changes.announce(change).await;
+    replicas.wire.mend();
+    becomes(&replicas.changes, true, Duration::from_secs(5)).await;
+    assert_eq!(replicas.heard().await, change);
+}
+
+#[tokio::test]
+async fn a_replica_that_has_too_much_to_tell_makes_the_others_forget_everything() {
+    let Some(mut replicas) = replicas().await else { return };
+    replicas.wire.cut();
+    becomes(&replicas.changes, false, Duration::from_secs(4)).await;
+    for _ in 0..5_000 {
+        replicas.changes.announce(Change::Account(UserId::generate())).await;
+    }
+    replicas.wire.mend();
+    becomes(&replicas.elsewhere, false, PATIENCE).await;
+    becomes(&replicas.elsewhere, true, Duration::from_secs(3)).await;
+    assert!(replicas.heard.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_connection_that_swallows_everything_is_noticed() {
+    let Some(mut replicas) = replicas().await else { return };
+    let bus = NatsBus::new(&replicas.nats);
+    let user = UserId::generate();
+    published(&bus, &[message(user, 1)]).await;
+    let mut consumer = bus.consume(partition_of(user)).await.unwrap();
+    take(&mut consumer, 1).await;
+
+    replicas.wire.swallow();
     let before = Instant::now();
     // It is not known yet, so this goes out, and is lost.
-    changes.announce(Change::Genres).await;
-    assert!(bus.publish(vec![message(UserId::generate(), 1)]).await[0].is_err());
-    assert!(before.elapsed() < Duration::from_secs(6), "{:?}", before.elapsed());
-    becomes(&changes, false, Duration::from_secs(1)).await;
-    server.kill();
-    server.start().await;
-    becomes(&changes, true, PATIENCE).await;
-    assert_eq!(timeout(PATIENCE, heard.recv()).await.unwrap().unwrap(), Change::Genres);
+    let change = Change::Package(PackageId::generate());
+    replicas.changes.announce(change).await;
+    becomes(&replicas.changes, false, Duration::from_secs(4)).await;
+    let second = message(user, 2);
+    assert!(bus.publish(vec![second.clone()]).await[0].is_err());
+    assert!(before.elapsed() < Duration::from_millis(9_500), "{:?}", before.elapsed());
+    until("the connection is given up", || !replicas.nats.is_connected()).await;
+    assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
+
+    replicas.wire.mend();
+    becomes(&replicas.changes, true, Duration::from_secs(5)).await;
+    assert_eq!(replicas.heard().await, change, "it was sent again");
+    published(&bus, std::slice::from_ref(&second)).await;
+    assert_eq!(take(&mut consumer, 1).await, [second]);
 }

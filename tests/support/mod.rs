@@ -10,6 +10,7 @@ pub mod engines;
 pub mod nats;
 pub mod process;
 pub mod tmdb_double;
+pub mod wire;
 
 pub use app::TestApp;
 pub use client::{Answer, Client};

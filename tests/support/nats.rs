@@ -60,6 +60,18 @@ impl Installation {
         nats
     }
 
+    /// The same installation over another way to its server.
+    pub fn by(&self, address: std::net::SocketAddr) -> NatsSettings {
+        let servers = NatsSettings::new(&address.to_string()).unwrap().servers;
+        NatsSettings { servers, ..self.settings.clone() }
+    }
+
+    /// Host and port of its server.
+    pub fn host(&self) -> String {
+        let url = &self.settings.servers[0];
+        format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(4222))
+    }
+
     /// A client that goes round the adapters.
     pub async fn raw(&self) -> async_nats::Client {
         async_nats::connect(self.url()).await.unwrap()
@@ -141,12 +153,6 @@ impl PrivateServer {
             child.kill().unwrap();
             child.wait().unwrap();
         }
-    }
-
-    /// Stops and goes on: a connection that swallows everything.
-    pub fn signal(&self, signal: &str) {
-        let pid = self.child.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// Deletes the store, while the server is dead.
