@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::jetstream;
+use async_nats::{ConnectOptions, jetstream};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -102,6 +102,7 @@ pub struct PrivateServer {
     folder: TempDir,
     port: u16,
     monitoring: u16,
+    user: Option<(String, String)>,
     child: Option<Child>,
 }
 
@@ -115,7 +116,14 @@ impl PrivateServer {
         }
         let folder = TempDir::new().unwrap();
         let (port, monitoring) = free_ports();
-        Some(Self { program, folder, port, monitoring, child: None })
+        Some(Self { program, folder, port, monitoring, user: None, child: None })
+    }
+
+    /// One that lets nobody in but this user.
+    pub fn with_user(name: &str, password: &str) -> Option<Self> {
+        let mut server = Self::new()?;
+        server.user = Some((name.to_owned(), password.to_owned()));
+        Some(server)
     }
 
     pub fn url(&self) -> String {
@@ -130,6 +138,7 @@ impl PrivateServer {
             .args(["-m", &self.monitoring.to_string()])
             .arg("-sd")
             .arg(self.folder.path().join("store"))
+            .args(self.user.iter().flat_map(|(name, word)| ["--user", name, "--pass", word]))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -137,7 +146,11 @@ impl PrivateServer {
         self.child = Some(child);
         let before = Instant::now();
         loop {
-            if let Ok(client) = async_nats::connect(self.url()).await
+            let options = match self.user.clone() {
+                Some((name, password)) => ConnectOptions::with_user_and_password(name, password),
+                None => ConnectOptions::new(),
+            };
+            if let Ok(client) = options.connect(self.url()).await
                 && jetstream::new(client).query_account().await.is_ok()
             {
                 return;
