@@ -182,7 +182,9 @@ async fn installations_on_one_server_do_not_meet() {
 async fn streams_and_consumers_are_as_declared() {
     let Some(installation) = Installation::fresh() else { return };
     let bus = NatsBus::new(&installation.connect().await);
-    drop(bus.consume(0).await.unwrap());
+    for partition in 0..PARTITIONS {
+        drop(bus.consume(partition).await.unwrap());
+    }
     let context = jetstream::new(installation.raw().await);
     for (file, name) in
         [("watch", installation.watch_stream()), ("watch_dead", installation.dead_stream())]
