@@ -29,6 +29,12 @@ impl Catalogue for DocumentStore {
             .transpose()
     }
 
+    async fn by_ids(&self, ids: &[MovieId]) -> Result<Vec<Movie>, StoreError> {
+        let ids: Vec<i64> = ids.iter().copied().map(i64::from).collect();
+        let mut connection = self.readers.acquire().await.map_err(store_error)?;
+        documents(&mut connection, &ids).await
+    }
+
     async fn movies(
         &self,
         query: &MovieQuery,
