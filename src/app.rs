@@ -20,7 +20,7 @@ use watchme_actors::{
 use crate::{
     adapters::{
         bus::{InProcessBus, InProcessChanges},
-        documents::DocumentStore,
+        documents::SqliteDocuments,
         metadata::{
             DemoCatalogue, DemoError, TmdbHttp, TmdbKey, TmdbSettings, TmdbSetupError,
             demo_packages,
@@ -94,7 +94,7 @@ pub enum AppError {
 
 struct Stores {
     sql: SqlStore,
-    documents: DocumentStore,
+    documents: SqliteDocuments,
     _lock: Option<File>,
 }
 
@@ -113,7 +113,7 @@ impl Stores {
         sql.migrate().await?;
         // The locks say that nobody else can hold one.
         sql.end_leases().await?;
-        let documents = DocumentStore::open(&data.file("documents.db")).await?;
+        let documents = SqliteDocuments::open(&data.file("documents.db")).await?;
         documents.migrate().await?;
         Ok(Self { sql, documents, _lock: lock })
     }

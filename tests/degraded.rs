@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use watchme::{
     adapters::{
         bus::{InProcessBus, InProcessChanges},
-        documents::DocumentStore,
+        documents::SqliteDocuments,
         metadata::DemoCatalogue,
         sql::{SqlSettings, SqlStore},
     },
@@ -34,7 +34,7 @@ use watchme_actors::{
 struct Service {
     client: Client,
     sql: SqlStore,
-    documents: DocumentStore,
+    documents: SqliteDocuments,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     _folder: TempDir,
@@ -51,7 +51,7 @@ impl Service {
                 let settings = SqlSettings::file(&path.join("watchme.db")).unwrap();
                 let sql = SqlStore::open(&settings).await.unwrap();
                 sql.migrate().await.unwrap();
-                let documents = DocumentStore::open(&path.join("documents.db")).await.unwrap();
+                let documents = SqliteDocuments::open(&path.join("documents.db")).await.unwrap();
                 documents.migrate().await.unwrap();
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let address = listener.local_addr().unwrap();
@@ -93,7 +93,7 @@ impl Drop for Service {
 
 async fn compose(
     sql: &SqlStore,
-    documents: &DocumentStore,
+    documents: &SqliteDocuments,
     listener: TcpListener,
 ) -> actix_web::dev::Server {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

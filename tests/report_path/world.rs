@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use watchme::adapters::{
     bus::{InProcessBus, InProcessChanges},
-    documents::DocumentStore,
+    documents::SqliteDocuments,
     sql::{SqlSettings, SqlStore},
 };
 use watchme_actors::{
@@ -50,7 +50,7 @@ impl Clock for MovedClock {
 pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) sql: SqlStore,
-    pub(crate) documents: DocumentStore,
+    pub(crate) documents: SqliteDocuments,
     pub(crate) clock: Arc<MovedClock>,
     package: PackageId,
 }
@@ -61,7 +61,7 @@ impl World {
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("sql.db").display());
         let sql = SqlStore::open(&SqlSettings::new(url)).await.unwrap();
         sql.migrate().await.unwrap();
-        let documents = DocumentStore::open(&folder.path().join("documents.db")).await.unwrap();
+        let documents = SqliteDocuments::open(&folder.path().join("documents.db")).await.unwrap();
         documents.migrate().await.unwrap();
         let package = NewPackage {
             name: "Everything".parse().unwrap(),

@@ -7,7 +7,7 @@ use std::{any::Any, sync::Arc};
 
 use crate::ports::{
     Accounts, Catalogue, ChangeFeed, EventBus, GenreStore, Lease, Outbox, Packages, Reports,
-    Subscriptions, SyncLog, WatchLog,
+    Subscriptions, SyncLog, TrendingStore, WatchLog,
 };
 
 /// The ports that one SQL adapter implements, over a fresh and empty store.
@@ -48,6 +48,8 @@ pub struct DocumentPorts {
     pub reports: Arc<dyn Reports>,
     /// Sync records.
     pub sync_log: Arc<dyn SyncLog>,
+    /// Scores by the hour.
+    pub trending: Arc<dyn TrendingStore>,
     /// Whatever has to live as long as the store.
     pub keep: Box<dyn Any + Send + Sync>,
 }

@@ -16,6 +16,7 @@ pub mod reports;
 mod setup;
 pub mod subscriptions;
 pub mod sync_log;
+pub mod trending;
 pub mod watch_log;
 
 /// Makes one test per case: `contract_cases!(module, async function giving ports, [cases])`.

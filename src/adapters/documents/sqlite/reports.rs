@@ -9,7 +9,7 @@ use watchme_actors::{
 };
 
 use super::{
-    DocumentStore,
+    SqliteDocuments,
     errors::{corrupt, store_error},
     json::{read, read_or_skip, write},
 };
@@ -17,7 +17,7 @@ use super::{
 const KIND: &str = "projection of user";
 
 #[async_trait]
-impl Reports for DocumentStore {
+impl Reports for SqliteDocuments {
     async fn projection(&self, user: UserId) -> Result<Option<Projection>, StoreError> {
         sqlx::query_scalar::<_, String>("SELECT document FROM projections WHERE user_id = ?")
             .bind(user.to_string())

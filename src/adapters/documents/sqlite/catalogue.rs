@@ -10,7 +10,7 @@ use watchme_actors::{
 };
 
 use super::{
-    DocumentStore,
+    SqliteDocuments,
     errors::store_error,
     json::{numbers, read, read_or_skip},
     selection::{counting, page_of},
@@ -18,7 +18,7 @@ use super::{
 };
 
 #[async_trait]
-impl Catalogue for DocumentStore {
+impl Catalogue for SqliteDocuments {
     async fn movie(&self, id: MovieId) -> Result<Option<Movie>, StoreError> {
         sqlx::query_scalar::<_, String>("SELECT document FROM movie_documents WHERE id = ?")
             .bind(i64::from(id))

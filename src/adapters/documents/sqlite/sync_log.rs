@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use watchme_actors::ports::{StoreError, SyncLog, SyncRecord};
 
 use super::{
-    DocumentStore,
+    SqliteDocuments,
     errors::store_error,
     json::{read, write},
 };
@@ -12,7 +12,7 @@ use super::{
 const KIND: &str = "sync record";
 
 #[async_trait]
-impl SyncLog for DocumentStore {
+impl SyncLog for SqliteDocuments {
     async fn sync_record(&self, name: &str) -> Result<SyncRecord, StoreError> {
         let document =
             sqlx::query_scalar::<_, String>("SELECT document FROM sync_records WHERE name = ?")

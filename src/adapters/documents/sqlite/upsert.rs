@@ -11,8 +11,8 @@ use watchme_actors::{
 use super::{
     errors::store_error,
     json::{numbers, read_or_skip, write},
-    merge::{merged, same_facts},
 };
+use crate::adapters::documents::merge::{outcome, released, same_facts};
 
 /// Stores movies within the transaction of `connection`; the ids of those whose facts changed.
 pub(super) async fn upsert(
@@ -20,38 +20,18 @@ pub(super) async fn upsert(
     movies: &[Movie],
 ) -> Result<Vec<MovieId>, StoreError> {
     let before = stored(connection, movies).await?;
-    let (order, after) = outcome(&before, movies);
     let mut changed = Vec::new();
-    for id in order {
-        let Some(movie) = after.get(&id) else { continue };
-        let old = before.get(&id);
-        write_movie(connection, movie).await?;
+    for movie in outcome(&before, movies) {
+        let old = before.get(&movie.id);
+        write_movie(connection, &movie).await?;
         if old.is_none_or(|old| old.genres != movie.genres) {
-            write_genres(connection, movie).await?;
+            write_genres(connection, &movie).await?;
         }
-        if old.is_none_or(|old| !same_facts(old, movie)) {
-            changed.push(id);
+        if old.is_none_or(|old| !same_facts(old, &movie)) {
+            changed.push(movie.id);
         }
     }
     Ok(changed)
-}
-
-/// What is to be written, each movie once even where the batch has it twice, in the batch's order.
-fn outcome(
-    before: &HashMap<MovieId, Movie>,
-    movies: &[Movie],
-) -> (Vec<MovieId>, HashMap<MovieId, Movie>) {
-    let mut order = Vec::new();
-    let mut after: HashMap<MovieId, Movie> = HashMap::new();
-    for movie in movies {
-        let current = after.get(&movie.id).or_else(|| before.get(&movie.id));
-        if let Some(next) = merged(current, movie)
-            && after.insert(movie.id, next).is_none()
-        {
-            order.push(movie.id);
-        }
-    }
-    (order, after)
 }
 
 /// The stored movies of the same ids. What cannot be read counts as absent and is overwritten.
@@ -72,9 +52,6 @@ async fn stored(
 
 async fn write_movie(connection: &mut SqliteConnection, movie: &Movie) -> Result<(), StoreError> {
     let id = i64::from(movie.id);
-    let released = movie.release_date.map(|date| {
-        i64::from(date.year()) * 10_000 + i64::from(date.month()) * 100 + i64::from(date.day())
-    });
     sqlx::query(
         "INSERT INTO movies (id, popularity, vote_average, released, title_key, original_title_key, language, fetched_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -86,7 +63,7 @@ async fn write_movie(connection: &mut SqliteConnection, movie: &Movie) -> Result
     .bind(id)
     .bind(movie.popularity)
     .bind(movie.vote_average)
-    .bind(released)
+    .bind(released(movie))
     .bind(movie.title.to_lowercase())
     .bind(movie.original_title.to_lowercase())
     .bind(&movie.original_language)

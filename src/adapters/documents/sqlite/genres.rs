@@ -7,13 +7,13 @@ use watchme_actors::{
 };
 
 use super::{
-    DocumentStore,
+    SqliteDocuments,
     errors::store_error,
     json::{read_or_skip, write},
 };
 
 #[async_trait]
-impl GenreStore for DocumentStore {
+impl GenreStore for SqliteDocuments {
     async fn genres(&self) -> Result<GenreList, StoreError> {
         let rows: Vec<(i64, String)> = sqlx::query_as("SELECT id, document FROM genres")
             .fetch_all(&self.readers)

@@ -20,14 +20,14 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// The document store in one SQLite file. Clones share its connections.
 #[derive(Debug, Clone)]
-pub struct DocumentStore {
+pub struct SqliteDocuments {
     /// One connection: SQLite takes one writer at a time, and a queue in the pool is fairer than
     /// its busy handler.
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
 }
 
-impl DocumentStore {
+impl SqliteDocuments {
     /// Opens the file, which is made if there is none; its folder has to exist. Call
     /// [`Self::migrate`] before anything else.
     ///
@@ -69,7 +69,7 @@ impl DocumentStore {
 }
 
 #[async_trait]
-impl Probe for DocumentStore {
+impl Probe for SqliteDocuments {
     async fn check(&self) -> Result<(), StoreError> {
         // `SELECT 1` would answer without a look at the file.
         sqlx::query("SELECT count(*) FROM sqlite_schema")
