@@ -22,7 +22,8 @@ async fn ports() -> DocumentPorts {
         catalogue: Arc::new(store.clone()),
         genres: Arc::new(store.clone()),
         reports: Arc::new(store.clone()),
-        sync_log: Arc::new(store),
+        sync_log: Arc::new(store.clone()),
+        trending: Arc::new(store),
         keep: Box::new(folder),
     }
 }
@@ -51,6 +52,10 @@ mod catalogue {
 
 mod genres {
     watchme_actors::genres_contract!(super::ports);
+}
+
+mod trending {
+    watchme_actors::trending_contract!(super::ports);
 }
 
 mod reports {
@@ -164,7 +169,8 @@ async fn a_closed_store_is_unavailable() {
 #[tokio::test]
 async fn a_file_that_cannot_be_ours_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let missing = SqliteDocuments::open(&folder.path().join("none/documents.db")).await.unwrap_err();
+    let missing =
+        SqliteDocuments::open(&folder.path().join("none/documents.db")).await.unwrap_err();
     assert!(matches!(missing, StoreError::Unavailable { .. }), "{missing}");
     let path = folder.path().join("documents.db");
     std::fs::write(&path, "not a database, but long enough to look like one".repeat(100)).unwrap();
@@ -175,7 +181,7 @@ async fn a_file_that_cannot_be_ours_is_refused() {
 #[tokio::test]
 async fn a_file_of_a_newer_version_is_refused() {
     let (store, folder) = fresh().await;
-    sqlx::query("UPDATE _sqlx_migrations SET version = 9999")
+    sqlx::query("UPDATE _sqlx_migrations SET version = version + 9000")
         .execute(&file(&folder).await)
         .await
         .unwrap();

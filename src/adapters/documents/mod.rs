@@ -5,10 +5,6 @@
 //! marks for a write lock, and uses nothing but the atomicity of single documents.
 
 mod merge;
-mod mongodb;
 mod sqlite;
 
-pub use self::{
-    mongodb::{MongoDocuments, MongoSettings},
-    sqlite::SqliteDocuments,
-};
+pub use self::sqlite::SqliteDocuments;
