@@ -38,6 +38,11 @@ pub trait Lease: Send + Sync {
 
     /// Gives a lease up, if `owner` holds it.
     async fn release(&self, name: &str, owner: LeaseOwner) -> Result<(), StoreError>;
+
+    /// Whether others may hold leases too; not where this process is known to be the only one.
+    fn is_shared(&self) -> bool {
+        true
+    }
 }
 
 /// The leases of a process that is known to be the only one, by a lock on its files: it holds
@@ -54,6 +59,10 @@ impl Lease for SoleProcess {
     async fn release(&self, _: &str, _: LeaseOwner) -> Result<(), StoreError> {
         Ok(())
     }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 /// Takes leases in the name of one process. An actor that is built anew after it died goes on
@@ -69,6 +78,12 @@ impl ProcessLeases {
     #[must_use]
     pub fn new(store: Arc<dyn Lease>) -> Self {
         Self { store, owner: LeaseOwner::generate() }
+    }
+
+    /// Whether other processes may hold leases too.
+    #[must_use]
+    pub fn are_shared(&self) -> bool {
+        self.store.is_shared()
     }
 
     /// Takes or renews a lease for `ttl`; false while another process holds it.
