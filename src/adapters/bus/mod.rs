@@ -2,6 +2,8 @@
 
 mod changes;
 mod in_process;
+mod views;
 
 pub use changes::InProcessChanges;
 pub use in_process::InProcessBus;
+pub use views::InProcessViews;
