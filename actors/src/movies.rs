@@ -9,9 +9,11 @@ use std::{
 };
 
 use moka::sync::Cache;
+use tokio::time::Instant;
 
 use crate::{
     catalogue_sync::{CatalogueState, CatalogueSyncHandle},
+    changes::Alone,
     domain::{Movie, MovieId, MovieQuery, MovieSnapshot, Page, PageRequest},
     ports::{Catalogue, Change, ChangeFeed, Clock, StoreError},
     tmdb_client::{CircuitState, TmdbClientHandle},
@@ -21,6 +23,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Stored details of this age are as good as TMDb's own.
 const DETAILS_FRESH: Duration = Duration::from_secs(24 * 3_600);
+/// Details that are older count as forgotten while the changes of other replicas do not arrive.
+const MAX_AGE_ALONE: Duration = Duration::from_secs(10);
 /// Movies and searches that are remembered.
 const REMEMBERED: u64 = 10_000;
 
@@ -50,6 +54,21 @@ pub enum MovieError {
     Store(#[from] StoreError),
 }
 
+/// How long what is remembered counts.
+pub(crate) struct MoviesSettings {
+    /// Details and searches.
+    pub(crate) ttl: Duration,
+    /// Whether the changes of other replicas do not arrive.
+    pub(crate) alone: Alone,
+}
+
+#[derive(Clone)]
+struct Remembered {
+    /// `None`: TMDb has said that there is no such movie.
+    movie: Option<Arc<Movie>>,
+    since: Instant,
+}
+
 /// Finds movies. Cheap to clone.
 #[derive(Clone)]
 pub struct Movies {
@@ -58,8 +77,8 @@ pub struct Movies {
     sync: CatalogueSyncHandle,
     changes: Arc<dyn ChangeFeed>,
     clock: Arc<dyn Clock>,
-    /// `None`: TMDb has said that there is no such movie.
-    details: Cache<MovieId, Option<Arc<Movie>>>,
+    alone: Alone,
+    details: Cache<MovieId, Remembered>,
     searched: Cache<String, ()>,
     /// Counts what was forgotten: what was read before is not remembered after.
     epoch: Arc<AtomicU64>,
@@ -72,9 +91,11 @@ impl Movies {
         sync: CatalogueSyncHandle,
         changes: Arc<dyn ChangeFeed>,
         clock: Arc<dyn Clock>,
-        ttl: Duration,
+        settings: MoviesSettings,
     ) -> Self {
+        let MoviesSettings { ttl, alone } = settings;
         Self {
+            alone,
             catalogue,
             tmdb,
             sync,
@@ -91,7 +112,7 @@ impl Movies {
     /// # Errors
     /// [`MovieError`].
     pub async fn details(&self, id: MovieId) -> Result<Found, MovieError> {
-        if let Some(remembered) = self.details.get(&id) {
+        if let Some(remembered) = self.remembered(id) {
             let movie = remembered.ok_or(MovieError::NotFound)?;
             return Ok(Found { movie, stale: false });
         }
@@ -100,7 +121,7 @@ impl Movies {
         if let Some(movie) = stored.as_ref().filter(|movie| self.is_fresh(movie)) {
             let movie = Arc::new(movie.clone());
             if self.epoch.load(Ordering::Acquire) == epoch {
-                self.details.insert(id, Some(Arc::clone(&movie)));
+                self.remember(id, Some(Arc::clone(&movie)));
             }
             return Ok(Found { movie, stale: false });
         }
@@ -118,7 +139,7 @@ impl Movies {
     /// # Errors
     /// [`MovieError`].
     pub async fn snapshot(&self, id: MovieId) -> Result<MovieSnapshot, MovieError> {
-        let movie = match self.details.get(&id) {
+        let movie = match self.remembered(id) {
             Some(remembered) => remembered.ok_or(MovieError::NotFound)?,
             None => match self.stored(id).await? {
                 Some(movie) => Arc::new(movie),
@@ -198,6 +219,16 @@ impl Movies {
         }
     }
 
+    fn remembered(&self, id: MovieId) -> Option<Option<Arc<Movie>>> {
+        let found = self.details.get(&id)?;
+        let too_old = self.alone.now() && found.since.elapsed() >= MAX_AGE_ALONE;
+        (!too_old).then_some(found.movie)
+    }
+
+    fn remember(&self, id: MovieId, movie: Option<Arc<Movie>>) {
+        self.details.insert(id, Remembered { movie, since: Instant::now() });
+    }
+
     /// What is stored. A document that cannot be read counts as none: the source has it.
     async fn stored(&self, id: MovieId) -> Result<Option<Movie>, StoreError> {
         match self.catalogue.movie(id).await {
@@ -227,7 +258,7 @@ impl Movies {
                     self.catalogue.remove(&[id]).await?;
                     self.changes.announce(Change::Movie(id)).await;
                 }
-                self.details.insert(id, None);
+                self.remember(id, None);
                 return Err(MovieError::NotFound);
             }
             Ok(Err(error)) => {
@@ -239,7 +270,7 @@ impl Movies {
         if !changed.is_empty() && !stored.is_some_and(|stored| stored.lists_like(&movie)) {
             self.changes.announce(Change::Movie(id)).await;
         }
-        self.details.insert(id, Some(Arc::clone(&movie)));
+        self.remember(id, Some(Arc::clone(&movie)));
         Ok(movie)
     }
 }
