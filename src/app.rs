@@ -14,12 +14,12 @@ use actix_web::dev::Server;
 use watchme_actors::{
     Handles,
     domain::Invalid,
-    ports::{Clock, EventBus, MetadataSource, StoreError, SystemClock},
+    ports::{Clock, EventBus, MetadataSource, SoleProcess, StoreError, SystemClock},
 };
 
 use crate::{
     adapters::{
-        bus::{InProcessBus, InProcessChanges},
+        bus::{InProcessBus, InProcessChanges, InProcessViews},
         documents::SqliteDocuments,
         metadata::{
             DemoCatalogue, DemoError, TmdbHttp, TmdbKey, TmdbSettings, TmdbSetupError,
@@ -28,6 +28,7 @@ use crate::{
         sql::{SqlSettings, SqlStore},
     },
     auth::{Keys, PasswordError, Passwords},
+    commands::{self, Task, TaskError, TaskPorts},
     config::{Config, Database, TmdbConfig},
     data_dir::{self, DataDir, DataDirError},
     first_start::{self, FirstAdmin, FirstStartError},
@@ -38,6 +39,8 @@ use crate::{
 /// One process is all there is: what it has not heard of, nobody has changed. The limit is for
 /// what nobody foresaw.
 const ENTITLEMENT_MAX_AGE: Duration = Duration::from_secs(60);
+/// The same while the changes of other replicas do not arrive.
+const ENTITLEMENT_MAX_AGE_ALONE: Duration = Duration::from_secs(2);
 /// For the actors to drain and the stores to close, after HTTP has had its time: together less
 /// than the 30 s after which an orchestrator kills.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -87,6 +90,9 @@ pub enum AppError {
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// A task of the operator's was not done.
+    #[error(transparent)]
+    Task(#[from] TaskError),
     /// The service does not answer, or is not ready.
     #[error("not ready: {0}")]
     NotReady(String),
@@ -174,14 +180,16 @@ impl Application {
                 subscriptions: Arc::new(stores.sql.clone()),
                 watch_log: Arc::new(stores.sql.clone()),
                 outbox: Arc::new(stores.sql.clone()),
-                lease: Arc::new(stores.sql.clone()),
+                lease: Arc::new(SoleProcess),
                 catalogue: Arc::new(stores.documents.clone()),
                 genres: Arc::new(stores.documents.clone()),
                 reports: Arc::new(stores.documents.clone()),
                 sync_log: Arc::new(stores.documents.clone()),
+                trending: Arc::new(stores.documents.clone()),
                 metadata,
                 bus: Arc::new(bus.clone()),
                 changes: changes.clone(),
+                views: Arc::new(InProcessViews::default()),
                 clock: Arc::clone(&clock),
             },
             watchme_actors::Settings {
@@ -192,6 +200,7 @@ impl Application {
                 movie_ttl: config.movie_ttl,
                 entitlement_mode: config.entitlement_mode,
                 entitlement_max_age: ENTITLEMENT_MAX_AGE,
+                entitlement_max_age_alone: ENTITLEMENT_MAX_AGE_ALONE,
             },
         );
 
@@ -356,38 +365,21 @@ pub async fn migrate(config: &Config) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Asks the service on this machine whether it is ready.
+/// Does a task of the operator's, and tells of it on standard output.
 ///
 /// # Errors
-/// `NotReady`.
-pub async fn healthcheck(config: &Config) -> Result<(), AppError> {
-    let url = format!("http://{}/readyz", local(config.listen));
-    let not_ready = |error: reqwest::Error| AppError::NotReady(error.to_string());
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(3))
-        .no_proxy()
-        .build()
-        .map_err(not_ready)?;
-    client
-        .get(url)
-        .send()
-        .await
-        .and_then(reqwest::Response::error_for_status)
-        .map_err(not_ready)?;
-    Ok(())
-}
-
-/// The address to reach a listener at from the same machine: one on every address is on loopback.
-fn local(listen: SocketAddr) -> SocketAddr {
-    let mut address = listen;
-    match address {
-        SocketAddr::V4(_) if address.ip().is_unspecified() => {
-            address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-        }
-        SocketAddr::V6(_) if address.ip().is_unspecified() => {
-            address.set_ip(std::net::Ipv6Addr::LOCALHOST.into());
-        }
-        _ => {}
-    }
-    address
+/// [`AppError`]; embedded, also where the service is running: it has the stores to itself.
+pub async fn administer(config: &Config, task: Task) -> Result<(), AppError> {
+    let data = DataDir::open(&config.data_dir)?;
+    let stores = Stores::open(config, &data).await?;
+    let ports = TaskPorts {
+        dead_letters: Arc::new(stores.sql.clone()),
+        outbox: Arc::new(stores.sql.clone()),
+        reports: Arc::new(stores.documents.clone()),
+        watch_log: Arc::new(stores.sql.clone()),
+        clock: Arc::new(SystemClock),
+    };
+    let outcome = commands::run(task, &ports, &mut io::stdout()).await;
+    stores.close().await;
+    Ok(outcome?)
 }

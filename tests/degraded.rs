@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use watchme::{
     adapters::{
-        bus::{InProcessBus, InProcessChanges},
+        bus::{InProcessBus, InProcessChanges, InProcessViews},
         documents::SqliteDocuments,
         metadata::DemoCatalogue,
         sql::{SqlSettings, SqlStore},
@@ -27,7 +27,7 @@ use watchme::{
 use watchme_actors::{
     catalogue_sync::CatalogueState,
     domain::EntitlementMode,
-    ports::{Clock, NewPackage, Packages, SystemClock},
+    ports::{Clock, NewPackage, Packages, SoleProcess, SystemClock},
 };
 
 /// The service as `app.rs` composes it, with its stores within reach.
@@ -113,14 +113,16 @@ async fn compose(
             subscriptions: Arc::new(sql.clone()),
             watch_log: Arc::new(sql.clone()),
             outbox: Arc::new(sql.clone()),
-            lease: Arc::new(sql.clone()),
+            lease: Arc::new(SoleProcess),
             catalogue: Arc::new(documents.clone()),
             genres: Arc::new(documents.clone()),
             reports: Arc::new(documents.clone()),
             sync_log: Arc::new(documents.clone()),
+            trending: Arc::new(documents.clone()),
             metadata: Arc::new(DemoCatalogue::new(Arc::clone(&clock)).unwrap()),
             bus: Arc::new(bus.clone()),
             changes: changes.clone(),
+            views: Arc::new(InProcessViews::default()),
             clock: Arc::clone(&clock),
         },
         watchme_actors::Settings {
@@ -130,6 +132,7 @@ async fn compose(
             movie_ttl: Duration::from_secs(300),
             entitlement_mode: EntitlementMode::Any,
             entitlement_max_age: Duration::from_secs(60),
+            entitlement_max_age_alone: Duration::from_secs(2),
         },
     );
     handles.catalogue_sync.wait_for(|it| it.state == CatalogueState::Ready).await;

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// What an answer carries that TMDb should have confirmed but could not (RFC 9211).
-const STALE: HeaderValue = HeaderValue::from_static("watchme; hit; detail=stale");
+pub(crate) const STALE: HeaderValue = HeaderValue::from_static("watchme; hit; detail=stale");
 
 /// List the movies that one may see
 ///
@@ -198,6 +198,7 @@ pub(crate) async fn details(
     let watched_at = mark.map(|mark| mark.watched_at);
     let body = DetailsBody::new(movie, found.movie.details.as_ref(), watched_at);
     let mut response = respond::ok_tagged(&req, &body)?;
+    state.handles.trending.viewed(caller.id, id);
     if found.stale {
         response.headers_mut().insert(CACHE_STATUS, STALE);
     }

@@ -14,7 +14,7 @@ use sqlx::SqlitePool;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use watchme::adapters::{
-    bus::{InProcessBus, InProcessChanges},
+    bus::{InProcessBus, InProcessChanges, InProcessViews},
     documents::SqliteDocuments,
     sql::{SqlSettings, SqlStore},
 };
@@ -26,7 +26,7 @@ use watchme_actors::{
     },
     ports::{
         Accounts, Clock, Created, EventBus, MarkMovie, NewAccount, NewPackage, NewSubscription,
-        Packages, Reports, Subscriptions, WatchLog,
+        Packages, Reports, SoleProcess, Subscriptions, WatchLog,
     },
     testing::fakes::ScriptedMetadata,
 };
@@ -83,14 +83,16 @@ impl World {
                 subscriptions: Arc::new(self.sql.clone()),
                 watch_log: Arc::new(self.sql.clone()),
                 outbox: Arc::new(self.sql.clone()),
-                lease: Arc::new(self.sql.clone()),
+                lease: Arc::new(SoleProcess),
                 catalogue: Arc::new(self.documents.clone()),
                 genres: Arc::new(self.documents.clone()),
                 reports: Arc::new(self.documents.clone()),
                 sync_log: Arc::new(self.documents.clone()),
+                trending: Arc::new(self.documents.clone()),
                 metadata: Arc::new(ScriptedMetadata::new()),
                 bus: Arc::new(bus.clone()),
                 changes: Arc::new(InProcessChanges::default()),
+                views: Arc::new(InProcessViews::default()),
                 clock: self.clock.clone(),
             },
             watchme_actors::Settings {
@@ -100,6 +102,7 @@ impl World {
                 movie_ttl: Duration::from_secs(300),
                 entitlement_mode: EntitlementMode::Any,
                 entitlement_max_age: Duration::from_secs(60),
+                entitlement_max_age_alone: Duration::from_secs(2),
             },
         );
         Running { handles, bus, arbiter }
