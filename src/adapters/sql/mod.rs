@@ -5,6 +5,7 @@
 //! differs is in [`dialect`]. A transaction that is dropped without a commit is rolled back.
 
 mod accounts;
+mod dead_letters;
 mod dialect;
 mod erasure;
 mod errors;
