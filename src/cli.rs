@@ -5,9 +5,15 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use watchme_actors::domain::UserId;
 
-use crate::{app, config::Config, http, telemetry};
+use crate::{
+    app::{self, AppError},
+    commands::{Replay, Since, Task, TaskError},
+    config::Config,
+    healthcheck, http, telemetry,
+};
 
 /// A subscription film catalogue as a service. Without a command it serves.
 ///
@@ -32,6 +38,79 @@ enum Command {
     Healthcheck,
     /// Print the OpenAPI document
     Openapi,
+    /// Watch events: what was put aside, and publishing again
+    #[command(subcommand)]
+    Events(Events),
+    /// Reports
+    #[command(subcommand)]
+    Reports(Reports),
+}
+
+#[derive(Debug, Subcommand)]
+enum Events {
+    /// Events that could never be applied and were put aside
+    #[command(subcommand)]
+    Dead(Dead),
+    /// Publish events again, of those that are kept (7 days); receivers know them by their id
+    Republish {
+        /// A time such as 2026-03-01T20:15:00Z, or how long ago, such as 2h
+        #[arg(long)]
+        since: Since,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Dead {
+    /// Show them, oldest first
+    List {
+        /// How many at most
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+        /// One JSON object a line, with the message as it came
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send them on their way again, once what was wrong is mended
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct ReplayArgs {
+    /// The number that `list` shows
+    id: Option<u64>,
+    /// Every one
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Reports {
+    /// Project reports from the marks: of one user, or of everybody who has ever marked anything
+    Rebuild {
+        /// The user's id
+        #[arg(long)]
+        user: Option<UserId>,
+    },
+}
+
+impl From<Events> for Task {
+    fn from(command: Events) -> Self {
+        match command {
+            Events::Dead(Dead::List { limit, json }) => Self::ListDead { limit, json },
+            Events::Dead(Dead::Replay(ReplayArgs { id, .. })) => {
+                Self::ReplayDead(id.map_or(Replay::All, Replay::One))
+            }
+            Events::Republish { since } => Self::Republish(since),
+        }
+    }
+}
+
+impl From<Reports> for Task {
+    fn from(command: Reports) -> Self {
+        let Reports::Rebuild { user } = command;
+        Self::RebuildReports(user)
+    }
 }
 
 /// Runs a command; what goes wrong is told on standard error in one line.
@@ -53,11 +132,22 @@ pub fn run(cli: Cli) -> ExitCode {
     let outcome = actix_web::rt::System::new().block_on(async {
         match cli.command {
             Some(Command::Migrate) => app::migrate(&config).await,
-            Some(Command::Healthcheck) => app::healthcheck(&config).await,
+            Some(Command::Healthcheck) => healthcheck::run(&config).await,
+            Some(Command::Events(command)) => app::administer(&config, command.into()).await,
+            Some(Command::Reports(command)) => app::administer(&config, command.into()).await,
             _ => app::serve(config).await,
         }
     });
-    outcome.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        // A reader that has seen enough is no failure.
+        Err(AppError::Task(TaskError::Output(error)))
+            if error.kind() == io::ErrorKind::BrokenPipe =>
+        {
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
+    }
 }
 
 /// Prints for a person or a pipe; a reader that has seen enough is no failure.
@@ -71,4 +161,58 @@ fn print(text: &str) -> ExitCode {
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("watchme: {error}");
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use std::time::Duration;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn task(line: &str) -> Option<Task> {
+        let words = ["watchme"].into_iter().chain(line.split_whitespace());
+        match Cli::try_parse_from(words).ok()?.command? {
+            Command::Events(command) => Some(command.into()),
+            Command::Reports(command) => Some(command.into()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn commands_become_tasks() {
+        Cli::command().debug_assert();
+        let user = UserId::generate();
+        for (line, expected) in [
+            ("events dead list", Task::ListDead { limit: 50, json: false }),
+            ("events dead list --limit 3 --json", Task::ListDead { limit: 3, json: true }),
+            ("events dead replay 7", Task::ReplayDead(Replay::One(7))),
+            ("events dead replay --all", Task::ReplayDead(Replay::All)),
+            (
+                "events republish --since 2h",
+                Task::Republish(Since::Ago(Duration::from_secs(7_200))),
+            ),
+            ("reports rebuild", Task::RebuildReports(None)),
+            (&format!("reports rebuild --user {user}"), Task::RebuildReports(Some(user))),
+        ] {
+            assert_eq!(task(line), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for line in [
+            "events dead replay",
+            "events dead replay 7 --all",
+            "events dead replay x",
+            "events dead list --limit 0",
+            "events republish",
+            "events republish --since yesterday",
+            "reports rebuild --user me",
+        ] {
+            assert_eq!(task(line), None, "{line}");
+        }
+    }
 }

@@ -30,6 +30,11 @@ pub enum FirstStartError {
         /// What it accepts.
         reason: Invalid,
     },
+    /// There is no admin, and no data folder to write a password to.
+    #[error(
+        "there is no admin yet: set WATCHME_ADMIN_EMAIL and WATCHME_ADMIN_PASSWORD to make the first one"
+    )]
+    NoAdmin,
     /// The password could not be hashed.
     #[error("the admin's password: {0}")]
     Password(#[from] PasswordError),
@@ -64,7 +69,7 @@ pub async fn admin(
     accounts: &dyn Accounts,
     passwords: &Passwords,
     config: &Config,
-    data: &DataDir,
+    data: Option<&DataDir>,
 ) -> Result<Option<FirstAdmin>, FirstStartError> {
     if accounts.has_admin().await? {
         return Ok(None);
@@ -76,6 +81,7 @@ pub async fn admin(
     let (text, password_file) = match &config.admin_password {
         Some(password) => (password.expose().to_owned(), None),
         None => {
+            let Some(data) = data else { return Err(FirstStartError::NoAdmin) };
             let text = random_password();
             // The file first: an account whose password nobody knows would be worse than a
             // password without an account.
@@ -91,7 +97,11 @@ pub async fn admin(
         password_hash: passwords.hash(&password).await?,
         now: Timestamp::now(),
     };
-    let made = accounts.create_first_admin(account).await?;
+    let made = match accounts.create_first_admin(account).await {
+        // Another replica starts for the first time at the same moment.
+        Err(AccountError::EmailTaken) if accounts.has_admin().await? => None,
+        outcome => outcome?,
+    };
     Ok(made.map(|_| FirstAdmin { email, password_file }))
 }
 
@@ -121,7 +131,11 @@ pub async fn packages(
     for (name, genres) in packages {
         if live.iter().all(|package| package.name != name) {
             let package = NewPackage { name, genres, created_by: None, now: Timestamp::now() };
-            store.create(package, None).await?;
+            match store.create(package, None).await {
+                // Another replica starts for the first time at the same moment.
+                Ok(_) | Err(PackageError::NameTaken) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     Ok(())

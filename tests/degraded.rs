@@ -10,16 +10,14 @@ use std::{net::TcpListener, sync::Arc, thread::JoinHandle, time::Duration};
 
 use actix::Arbiter;
 use serde_json::json;
-use support::{Client, app::USER_PASSWORD};
-use tempfile::TempDir;
+use support::{
+    Client,
+    app::USER_PASSWORD,
+    stores::{Bus, Stores},
+};
 use tokio::sync::oneshot;
 use watchme::{
-    adapters::{
-        bus::{InProcessBus, InProcessChanges},
-        documents::DocumentStore,
-        metadata::DemoCatalogue,
-        sql::{SqlSettings, SqlStore},
-    },
+    adapters::metadata::DemoCatalogue,
     auth::{Keys, Passwords},
     config::{PackageCreators, Secret},
     http,
@@ -33,44 +31,36 @@ use watchme_actors::{
 /// The service as `app.rs` composes it, with its stores within reach.
 struct Service {
     client: Client,
-    sql: SqlStore,
-    documents: DocumentStore,
+    stores: Arc<Stores>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    _folder: TempDir,
 }
 
 impl Service {
     async fn start() -> Self {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().to_owned();
         let (started, starting) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let settings = SqlSettings::file(&path.join("watchme.db")).unwrap();
-                let sql = SqlStore::open(&settings).await.unwrap();
-                sql.migrate().await.unwrap();
-                let documents = DocumentStore::open(&path.join("documents.db")).await.unwrap();
-                documents.migrate().await.unwrap();
+                let stores = Arc::new(Stores::fresh().await);
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let address = listener.local_addr().unwrap();
-                let server = compose(&sql, &documents, listener).await;
+                let bus = stores.bus().await;
+                let server = compose(&stores, &bus, listener).await;
                 let handle = server.handle();
                 actix_web::rt::spawn(server);
-                let _ = started.send((address, sql, documents));
+                let _ = started.send((address, stores));
                 let _ = stopped.await;
                 handle.stop(false).await;
+                bus.close().await;
             });
         });
-        let (address, sql, documents) = starting.await.unwrap();
+        let (address, stores) = starting.await.unwrap();
         Self {
             client: Client::new(format!("http://{address}")),
-            sql,
-            documents,
+            stores,
             stop: Some(stop),
             thread: Some(thread),
-            _folder: folder,
         }
     }
 
@@ -91,36 +81,34 @@ impl Drop for Service {
     }
 }
 
-async fn compose(
-    sql: &SqlStore,
-    documents: &DocumentStore,
-    listener: TcpListener,
-) -> actix_web::dev::Server {
+async fn compose(stores: &Stores, bus: &Bus, listener: TcpListener) -> actix_web::dev::Server {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let bus = InProcessBus::new(Arc::new(sql.clone()));
-    let changes = Arc::new(InProcessChanges::default());
+    let sql = Arc::new(stores.sql.clone());
+    let (documents, bus) = (stores.documents.clone(), bus.clone());
     let drama = NewPackage {
         name: "Drama".parse().unwrap(),
         genres: [18.try_into().unwrap()].into_iter().collect(),
         created_by: None,
         now: clock.now(),
     };
-    Packages::create(sql, drama, None).await.unwrap();
+    Packages::create(&*sql, drama, None).await.unwrap();
     let handles = watchme_actors::start(
         &Arbiter::current(),
         watchme_actors::Ports {
-            packages: Arc::new(sql.clone()),
-            subscriptions: Arc::new(sql.clone()),
-            watch_log: Arc::new(sql.clone()),
-            outbox: Arc::new(sql.clone()),
-            lease: Arc::new(sql.clone()),
-            catalogue: Arc::new(documents.clone()),
-            genres: Arc::new(documents.clone()),
-            reports: Arc::new(documents.clone()),
-            sync_log: Arc::new(documents.clone()),
+            packages: sql.clone(),
+            subscriptions: sql.clone(),
+            watch_log: sql.clone(),
+            outbox: sql.clone(),
+            lease: stores.lease(),
+            catalogue: documents.catalogue.clone(),
+            genres: documents.genres,
+            reports: documents.reports,
+            sync_log: documents.sync_log,
+            trending: documents.trending,
             metadata: Arc::new(DemoCatalogue::new(Arc::clone(&clock)).unwrap()),
-            bus: Arc::new(bus.clone()),
-            changes: changes.clone(),
+            bus: bus.events.clone(),
+            changes: bus.changes.clone(),
+            views: bus.views,
             clock: Arc::clone(&clock),
         },
         watchme_actors::Settings {
@@ -130,20 +118,21 @@ async fn compose(
             movie_ttl: Duration::from_secs(300),
             entitlement_mode: EntitlementMode::Any,
             entitlement_max_age: Duration::from_secs(60),
+            entitlement_max_age_alone: Duration::from_secs(2),
         },
     );
     handles.catalogue_sync.wait_for(|it| it.state == CatalogueState::Ready).await;
     let state = http::AppState::new(
         http::Ports {
-            accounts: Arc::new(sql.clone()),
-            packages: Arc::new(sql.clone()),
-            subscriptions: Arc::new(sql.clone()),
-            watch_log: Arc::new(sql.clone()),
-            catalogue: Arc::new(documents.clone()),
-            changes,
-            sql: Arc::new(sql.clone()),
-            documents: Arc::new(documents.clone()),
-            bus: Arc::new(bus),
+            accounts: sql.clone(),
+            packages: sql.clone(),
+            subscriptions: sql.clone(),
+            watch_log: sql.clone(),
+            catalogue: documents.catalogue,
+            changes: bus.changes,
+            sql: sql.clone(),
+            documents: documents.probe,
+            bus: bus.events,
             clock,
         },
         handles,
@@ -171,7 +160,7 @@ async fn without_sql_everything_that_needs_it_is_503_and_says_when_to_try_again(
     let user = service.subscriber().await;
     user.get("/movies").await.expect(200);
     assert!(service.client.get("//readyz").await.status < 300);
-    service.sql.close().await;
+    service.stores.sql.close().await;
 
     assert!(service.client.get("//livez").await.status < 300);
     assert_eq!(service.client.get("//readyz").await.status, 503);
@@ -197,7 +186,7 @@ async fn without_documents_marks_and_reports_go_on() {
     let user = service.subscriber().await;
     let film = user.get("/movies?pageSize=1").await.data()[0]["id"].as_u64().unwrap();
     user.put(&format!("/watched/{film}"), &json!({})).await.expect(201);
-    service.documents.close().await;
+    service.stores.documents.close().await;
 
     assert!(service.client.get("//readyz").await.status < 300);
     let health = service.client.get("//health").await.expect(200);

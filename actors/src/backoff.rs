@@ -27,6 +27,12 @@ impl Backoff {
         doubled.mul_f64(rand::rng().random_range(0.5..=1.0))
     }
 
+    /// Failures in a row.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// Something worked: the next failure waits the first wait again.
     pub fn reset(&mut self) {
         self.failures = 0;

@@ -3,6 +3,7 @@
 
 pub mod backoff;
 pub mod catalogue_sync;
+pub mod changes;
 pub mod domain;
 pub mod entitlement;
 pub mod genre_sync;
@@ -17,5 +18,6 @@ pub mod system;
 #[allow(clippy::unwrap_used, clippy::expect_used, reason = "test support fails by panicking")]
 pub mod testing;
 pub mod tmdb_client;
+pub mod trending;
 
 pub use system::{Handles, Ports, Settings, start};

@@ -9,9 +9,11 @@ use std::{
 };
 
 use moka::sync::Cache;
+use tokio::time::Instant;
 
 use crate::{
     catalogue_sync::{CatalogueState, CatalogueSyncHandle},
+    changes::Alone,
     domain::{Movie, MovieId, MovieQuery, MovieSnapshot, Page, PageRequest},
     ports::{Catalogue, Change, ChangeFeed, Clock, StoreError},
     tmdb_client::{CircuitState, TmdbClientHandle},
@@ -19,8 +21,12 @@ use crate::{
 
 /// How long a reader waits for TMDb before the stored answer has to do.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// The same where there is one.
+const PATIENCE_WITH_STORED: Duration = Duration::from_secs(1);
 /// Stored details of this age are as good as TMDb's own.
 const DETAILS_FRESH: Duration = Duration::from_secs(24 * 3_600);
+/// Details that are older count as forgotten while the changes of other replicas do not arrive.
+const MAX_AGE_ALONE: Duration = Duration::from_secs(10);
 /// Movies and searches that are remembered.
 const REMEMBERED: u64 = 10_000;
 
@@ -50,6 +56,21 @@ pub enum MovieError {
     Store(#[from] StoreError),
 }
 
+/// How long what is remembered counts.
+pub(crate) struct MoviesSettings {
+    /// Details and searches.
+    pub(crate) ttl: Duration,
+    /// Whether the changes of other replicas do not arrive.
+    pub(crate) alone: Alone,
+}
+
+#[derive(Clone)]
+struct Remembered {
+    /// `None`: TMDb has said that there is no such movie.
+    movie: Option<Arc<Movie>>,
+    since: Instant,
+}
+
 /// Finds movies. Cheap to clone.
 #[derive(Clone)]
 pub struct Movies {
@@ -58,8 +79,8 @@ pub struct Movies {
     sync: CatalogueSyncHandle,
     changes: Arc<dyn ChangeFeed>,
     clock: Arc<dyn Clock>,
-    /// `None`: TMDb has said that there is no such movie.
-    details: Cache<MovieId, Option<Arc<Movie>>>,
+    alone: Alone,
+    details: Cache<MovieId, Remembered>,
     searched: Cache<String, ()>,
     /// Counts what was forgotten: what was read before is not remembered after.
     epoch: Arc<AtomicU64>,
@@ -72,9 +93,11 @@ impl Movies {
         sync: CatalogueSyncHandle,
         changes: Arc<dyn ChangeFeed>,
         clock: Arc<dyn Clock>,
-        ttl: Duration,
+        settings: MoviesSettings,
     ) -> Self {
+        let MoviesSettings { ttl, alone } = settings;
         Self {
+            alone,
             catalogue,
             tmdb,
             sync,
@@ -91,16 +114,22 @@ impl Movies {
     /// # Errors
     /// [`MovieError`].
     pub async fn details(&self, id: MovieId) -> Result<Found, MovieError> {
-        if let Some(remembered) = self.details.get(&id) {
+        if let Some(remembered) = self.remembered(id) {
             let movie = remembered.ok_or(MovieError::NotFound)?;
             return Ok(Found { movie, stale: false });
         }
         let epoch = self.epoch.load(Ordering::Acquire);
-        let stored = self.stored(id).await?;
+        let stored = match self.stored(id).await {
+            Ok(stored) => stored,
+            Err(away) => {
+                let movie = self.fetched_past_the_store(id, away).await?;
+                return Ok(Found { movie, stale: false });
+            }
+        };
         if let Some(movie) = stored.as_ref().filter(|movie| self.is_fresh(movie)) {
             let movie = Arc::new(movie.clone());
             if self.epoch.load(Ordering::Acquire) == epoch {
-                self.details.insert(id, Some(Arc::clone(&movie)));
+                self.remember(id, Some(Arc::clone(&movie)));
             }
             return Ok(Found { movie, stale: false });
         }
@@ -118,11 +147,12 @@ impl Movies {
     /// # Errors
     /// [`MovieError`].
     pub async fn snapshot(&self, id: MovieId) -> Result<MovieSnapshot, MovieError> {
-        let movie = match self.details.get(&id) {
+        let movie = match self.remembered(id) {
             Some(remembered) => remembered.ok_or(MovieError::NotFound)?,
-            None => match self.stored(id).await? {
-                Some(movie) => Arc::new(movie),
-                None => self.fetch(id, None).await?,
+            None => match self.stored(id).await {
+                Ok(Some(movie)) => Arc::new(movie),
+                Ok(None) => self.fetch(id, None).await?,
+                Err(away) => self.fetched_past_the_store(id, away).await?,
             },
         };
         Ok(MovieSnapshot { id, title: movie.title.clone(), genres: movie.genres.clone() })
@@ -198,6 +228,16 @@ impl Movies {
         }
     }
 
+    fn remembered(&self, id: MovieId) -> Option<Option<Arc<Movie>>> {
+        let found = self.details.get(&id)?;
+        let too_old = self.alone.now() && found.since.elapsed() >= MAX_AGE_ALONE;
+        (!too_old).then_some(found.movie)
+    }
+
+    fn remember(&self, id: MovieId, movie: Option<Arc<Movie>>) {
+        self.details.insert(id, Remembered { movie, since: Instant::now() });
+    }
+
     /// What is stored. A document that cannot be read counts as none: the source has it.
     async fn stored(&self, id: MovieId) -> Result<Option<Movie>, StoreError> {
         match self.catalogue.movie(id).await {
@@ -209,6 +249,16 @@ impl Movies {
         }
     }
 
+    /// What the source says while the store cannot be asked; where that does not help either, the
+    /// store is to blame.
+    async fn fetched_past_the_store(
+        &self,
+        id: MovieId,
+        away: StoreError,
+    ) -> Result<Arc<Movie>, MovieError> {
+        self.fetch(id, None).await.map_err(|_| away.into())
+    }
+
     fn is_fresh(&self, movie: &Movie) -> bool {
         let now = self.clock.now();
         movie.details.as_ref().is_some_and(|it| now.since(it.fetched_at) < DETAILS_FRESH)
@@ -217,7 +267,8 @@ impl Movies {
     /// Fetches a movie from TMDb and stores it. Everybody is told where lists show something else
     /// than for `stored`.
     async fn fetch(&self, id: MovieId, stored: Option<&Movie>) -> Result<Arc<Movie>, MovieError> {
-        let outcome = tokio::time::timeout(PATIENCE, self.tmdb.movie(id)).await;
+        let patience = if stored.is_some() { PATIENCE_WITH_STORED } else { PATIENCE };
+        let outcome = tokio::time::timeout(patience, self.tmdb.movie(id)).await;
         let movie = match outcome {
             Ok(Ok(Some(movie))) => movie,
             Ok(Ok(None)) => {
@@ -227,7 +278,7 @@ impl Movies {
                     self.catalogue.remove(&[id]).await?;
                     self.changes.announce(Change::Movie(id)).await;
                 }
-                self.details.insert(id, None);
+                self.remember(id, None);
                 return Err(MovieError::NotFound);
             }
             Ok(Err(error)) => {
@@ -235,11 +286,16 @@ impl Movies {
             }
             Err(_elapsed) => return Err(MovieError::Unavailable { retry_after: PATIENCE }),
         };
-        let changed = self.catalogue.upsert(&[(*movie).clone()]).await?;
-        if !changed.is_empty() && !stored.is_some_and(|stored| stored.lists_like(&movie)) {
-            self.changes.announce(Change::Movie(id)).await;
+        match self.catalogue.upsert(&[(*movie).clone()]).await {
+            Ok(changed) => {
+                if !changed.is_empty() && !stored.is_some_and(|stored| stored.lists_like(&movie)) {
+                    self.changes.announce(Change::Movie(id)).await;
+                }
+            }
+            // It will be fetched again; who asked need not wait for that.
+            Err(error) => tracing::warn!(%error, %id, "a fetched movie could not be stored"),
         }
-        self.details.insert(id, Some(Arc::clone(&movie)));
+        self.remember(id, Some(Arc::clone(&movie)));
         Ok(movie)
     }
 }

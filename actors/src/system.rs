@@ -3,22 +3,25 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use actix::ArbiterHandle;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast;
 
 use crate::{
     catalogue_sync::{CatalogueSyncHandle, CatalogueSyncPorts, CatalogueSyncSettings},
+    changes::{Alone, Applied, BEHIND, Following},
     domain::EntitlementMode,
     entitlement::{EntitlementHandle, EntitlementPorts, EntitlementSettings},
     genre_sync::{GenreSyncHandle, GenreSyncPorts, GenreSyncSettings},
-    movies::Movies,
+    movies::{Movies, MoviesSettings},
     ports::{
-        Catalogue, Change, ChangeFeed, Clock, EventBus, GenreStore, Lease, MetadataSource, Outbox,
-        Packages, ProcessLeases, Reports, Subscriptions, SyncLog, WatchLog,
+        Catalogue, ChangeFeed, Clock, EventBus, GenreStore, Lease, MetadataSource, Outbox,
+        Packages, ProcessLeases, Reports, Subscriptions, SyncLog, TrendingStore, ViewFeed,
+        WatchLog,
     },
     relay::{RelayHandle, RelayPorts},
     report::{ReportHandle, ReportPorts},
     supervision::ActorHealth,
     tmdb_client::TmdbClientHandle,
+    trending::{Tally, TrendingHandle, TrendingPorts},
 };
 
 /// Everything outside that the actors work with.
@@ -42,12 +45,16 @@ pub struct Ports {
     pub reports: Arc<dyn Reports>,
     /// Sync records.
     pub sync_log: Arc<dyn SyncLog>,
+    /// Scores of what is being watched.
+    pub trending: Arc<dyn TrendingStore>,
     /// TMDb, or what stands for it.
     pub metadata: Arc<dyn MetadataSource>,
     /// Watch events.
     pub bus: Arc<dyn EventBus>,
     /// Changes that every replica hears of.
     pub changes: Arc<dyn ChangeFeed>,
+    /// Views of movies' details.
+    pub views: Arc<dyn ViewFeed>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -67,6 +74,8 @@ pub struct Settings {
     pub entitlement_mode: EntitlementMode,
     /// Older than this, an entitlement is read again, whatever was announced or missed.
     pub entitlement_max_age: Duration,
+    /// The same while the changes of other replicas do not arrive.
+    pub entitlement_max_age_alone: Duration,
 }
 
 /// The ways to every actor. Cheap to clone, usable from any thread.
@@ -86,11 +95,21 @@ pub struct Handles {
     pub catalogue_sync: CatalogueSyncHandle,
     /// Movies, cache-aside.
     pub movies: Movies,
+    /// What is being watched.
+    pub trending: TrendingHandle,
+    /// Whether the changes of other replicas do not arrive now.
+    pub alone: Alone,
+    /// The leases of this process.
+    pub leases: ProcessLeases,
+    applied: broadcast::Sender<Applied>,
 }
 
 /// Starts every actor on an arbiter.
 pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handles {
     let leases = ProcessLeases::new(ports.lease);
+    let following = Following::new(&*ports.changes);
+    let alone = following.alone();
+    let tally = Tally::default();
     let tmdb = TmdbClientHandle::start(arbiter, ports.metadata, settings.tmdb_rate);
     let genres = GenreSyncHandle::start(
         arbiter,
@@ -122,11 +141,13 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
         EntitlementPorts {
             packages: ports.packages,
             subscriptions: ports.subscriptions,
+            alone: alone.clone(),
             clock: Arc::clone(&ports.clock),
         },
         EntitlementSettings {
             mode: settings.entitlement_mode,
             max_age: settings.entitlement_max_age,
+            max_age_alone: settings.entitlement_max_age_alone,
         },
     );
     let reports = ReportHandle::start(
@@ -137,15 +158,27 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
             bus: Arc::clone(&ports.bus),
             sync_log: ports.sync_log,
             leases: leases.clone(),
+            tally: tally.clone(),
             clock: Arc::clone(&ports.clock),
         },
+    );
+    let trending = TrendingHandle::start(
+        arbiter,
+        TrendingPorts {
+            views: ports.views,
+            store: ports.trending,
+            catalogue: Arc::clone(&ports.catalogue),
+            leases: leases.clone(),
+            clock: Arc::clone(&ports.clock),
+        },
+        tally,
     );
     let relay = RelayHandle::start(
         arbiter,
         RelayPorts {
             outbox: ports.outbox,
             bus: ports.bus,
-            leases,
+            leases: leases.clone(),
             clock: Arc::clone(&ports.clock),
         },
     );
@@ -153,48 +186,38 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
         ports.catalogue,
         tmdb.clone(),
         catalogue_sync.clone(),
-        Arc::clone(&ports.changes),
+        ports.changes,
         ports.clock,
-        settings.movie_ttl,
+        MoviesSettings { ttl: settings.movie_ttl, alone: alone.clone() },
     );
-    let handles = Handles { genres, tmdb, entitlements, reports, relay, catalogue_sync, movies };
-    arbiter.spawn(follow(handles.clone(), ports.changes.subscribe()));
+    let handles = Handles {
+        genres,
+        tmdb,
+        entitlements,
+        reports,
+        relay,
+        catalogue_sync,
+        movies,
+        trending,
+        alone,
+        leases,
+        applied: broadcast::Sender::new(BEHIND),
+    };
+    arbiter.spawn(following.run(handles.clone()));
     handles
 }
 
-/// Passes on what any replica has changed.
-async fn follow(handles: Handles, mut changes: Receiver<Change>) {
-    loop {
-        let change = match changes.recv().await {
-            Ok(change) => change,
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "changes were missed; everything remembered is read again");
-                for change in [Change::AllMovies, Change::Genres] {
-                    handles.hear(change).await;
-                }
-                handles.entitlements.forget_everything().await;
-                continue;
-            }
-            Err(RecvError::Closed) => return,
-        };
-        handles.hear(change).await;
-    }
-}
-
 impl Handles {
-    async fn hear(&self, change: Change) {
-        match change {
-            Change::Subscriptions(user) | Change::Account(user) => {
-                self.entitlements.forget_user(user).await;
-            }
-            Change::Package(package) => self.entitlements.forget_package(package).await,
-            Change::Genres => {
-                if let Err(error) = self.genres.reload().await {
-                    tracing::warn!(%error, "the list of genres could not be read again");
-                }
-            }
-            Change::Movie(_) | Change::AllMovies => self.movies.heard(change),
-        }
+    /// What the actors have taken in, from now on. A receiver that lags has missed some: it
+    /// forgets everything.
+    #[must_use]
+    pub fn applied(&self) -> broadcast::Receiver<Applied> {
+        self.applied.subscribe()
+    }
+
+    pub(crate) fn tell(&self, applied: Applied) {
+        // Nobody listening is nothing to tell.
+        let _ = self.applied.send(applied);
     }
 
     /// How every actor is doing.
@@ -207,17 +230,22 @@ impl Handles {
             self.reports.health(),
             self.relay.health(),
             self.catalogue_sync.health(),
+            self.trending.health(),
         ]
     }
 
     /// Stops what moves events, in order: the relay finishes its batch, which the ReportActor
-    /// folds, then the ReportActor ends between two events. Call it when HTTP has stopped.
+    /// folds, then the ReportActor ends between two events and what was counted is stored. Call it when HTTP has stopped.
     pub async fn drain(&self) {
         if let Err(error) = self.relay.drain().await {
             tracing::warn!(%error, "the relay did not drain; its events come again at the next start");
         }
         if let Err(error) = self.reports.drain().await {
             tracing::warn!(%error, "folding did not drain; its events come again at the next start");
+        }
+        // After folding, which counts marks.
+        if let Err(error) = self.trending.drain().await {
+            tracing::warn!(%error, "the last views and marks do not count as trending");
         }
     }
 }

@@ -8,6 +8,7 @@ use actix::Arbiter;
 use futures_util::future::join_all;
 use tokio::time::{pause, sleep};
 use watchme_actors::{
+    changes::Alone,
     domain::{EntitlementMode, Timestamp, UserId},
     entitlement::{EntitlementHandle, EntitlementPorts, EntitlementSettings},
     ports::Clock,
@@ -15,6 +16,7 @@ use watchme_actors::{
 };
 
 const MAX_AGE: Duration = Duration::from_secs(30);
+const MAX_AGE_ALONE: Duration = Duration::from_secs(2);
 
 struct Setup {
     held: ScriptedHoldings,
@@ -24,15 +26,24 @@ struct Setup {
 }
 
 fn setup() -> Setup {
+    setup_with(Alone::never())
+}
+
+fn setup_with(alone: Alone) -> Setup {
     pause();
     let held = ScriptedHoldings::new();
     let clock = DrivenClock::default();
     let ports = EntitlementPorts {
         packages: Arc::new(held.clone()),
         subscriptions: Arc::new(held.clone()),
+        alone,
         clock: Arc::new(clock),
     };
-    let settings = EntitlementSettings { mode: EntitlementMode::Any, max_age: MAX_AGE };
+    let settings = EntitlementSettings {
+        mode: EntitlementMode::Any,
+        max_age: MAX_AGE,
+        max_age_alone: MAX_AGE_ALONE,
+    };
     let entitlements = EntitlementHandle::start(&Arbiter::current(), ports, settings);
     Setup { held, clock, entitlements, user: UserId::generate() }
 }
@@ -151,4 +162,17 @@ async fn a_panic_while_reading_does_not_stop_the_next_reader() {
     assert!(setup.entitlements.of(setup.user).await.is_err());
     assert_eq!(setup.genres().await, [1]);
     assert_eq!(setup.entitlements.health().restarts, 1);
+}
+
+#[actix::test]
+async fn an_entitlement_is_trusted_for_a_short_time_where_nobody_tells_of_changes() {
+    let setup = setup_with(Alone::always());
+    setup.held.give(setup.user, &[1], Timestamp::EPOCH, None);
+    setup.genres().await;
+    sleep(MAX_AGE_ALONE / 2).await;
+    setup.genres().await;
+    assert_eq!(setup.held.reads(), 1);
+    setup.held.take_all(setup.user);
+    sleep(MAX_AGE_ALONE / 2).await;
+    assert_eq!(setup.genres().await, [0; 0]);
 }

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::broadcast::error::RecvError, time::Instant};
 use watchme_actors::{
@@ -13,10 +13,10 @@ use watchme_actors::{
         MetadataSource, Reports, StoreError, SyncLog,
     },
     testing::{
-        DocumentPorts,
+        BusPorts, DocumentPorts,
         contracts::catalogue::samples::{genre_id, movie, movie_id},
         fakes::{
-            DrivenClock, MemoryDocuments, MemoryLease, MetadataCall, RecordingChanges,
+            DrivenClock, MemoryBus, MemoryDocuments, MemoryLease, MetadataCall, RecordingChanges,
             ScriptedMetadata,
         },
     },
@@ -40,6 +40,22 @@ mod reports {
 
 mod sync_log {
     watchme_actors::sync_log_contract!(super::documents);
+}
+
+mod trending {
+    watchme_actors::trending_contract!(super::documents);
+}
+
+async fn bus() -> BusPorts {
+    BusPorts {
+        bus: Arc::new(MemoryBus::new()),
+        changes: Arc::new(RecordingChanges::new()),
+        keep: Box::new(()),
+    }
+}
+
+mod bus {
+    watchme_actors::bus_contract!(super::bus);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The settings: the environment first, then a TOML file, then the default.
 
+mod engines;
 mod parse;
 mod secret;
 mod source;
@@ -16,19 +17,11 @@ use std::{
 use url::Url;
 use watchme_actors::domain::{Email, EntitlementMode};
 
+pub use engines::{Database, MongoConfig, NatsConfig, SqlConfig};
 pub use secret::Secret;
 pub use source::Origin;
 
 use source::Source;
-
-/// Where accounts, packages, subscriptions and marks are stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Database {
-    /// SQLite in the data folder.
-    Embedded,
-    /// SQLite in a file of one's own choice.
-    Sqlite(PathBuf),
-}
 
 /// Who may create packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,11 +68,15 @@ pub struct Config {
     /// SQLite files and generated secrets.
     pub data_dir: PathBuf,
     /// Where the truth is stored.
-    pub database: Database,
+    pub sql: SqlConfig,
+    /// Where documents are stored; SQLite in the data folder when `None`.
+    pub mongodb: Option<MongoConfig>,
+    /// What carries events; the process itself when `None`.
+    pub nats: Option<NatsConfig>,
     /// How TMDb is reached.
     pub tmdb: TmdbConfig,
-    /// Signs access tokens, at least 32 bytes; when not set, one is made and kept in the data
-    /// folder.
+    /// Signs access tokens, at least 32 bytes; when not set (the embedded way only), one is made
+    /// and kept in the data folder.
     pub jwt_secret: Option<Secret>,
     /// Verifies access tokens only, at least 32 bytes.
     pub jwt_secret_previous: Option<Secret>,
@@ -146,6 +143,22 @@ impl Config {
             Some(config) if errors.is_empty() => Ok(Self { settings, ..config }),
             _ => Err(ConfigError(errors)),
         }
+    }
+
+    /// Whether everything is kept in the data folder and the process.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        !matches!(self.sql.database, Database::MySql(_))
+            && self.mongodb.is_none()
+            && self.nats.is_none()
+    }
+
+    /// Whether nothing is kept here, so that several replicas can serve together.
+    #[must_use]
+    pub fn is_replicated(&self) -> bool {
+        matches!(self.sql.database, Database::MySql(_))
+            && self.mongodb.is_some()
+            && self.nats.is_some()
     }
 
     /// What is in force and where each value comes from, one setting a line, secrets masked.

@@ -6,7 +6,8 @@ use url::Url;
 use watchme_actors::domain::{Email, EntitlementMode, Invalid};
 
 use super::{
-    Config, Database, LogFormat, PackageCreators, Secret, TmdbConfig,
+    Config, LogFormat, PackageCreators, Secret, TmdbConfig,
+    engines::{Engines, engines},
     source::{Show, Source},
 };
 use crate::auth::Password;
@@ -21,17 +22,7 @@ pub(super) fn config(source: &mut Source<'_>) -> Option<Config> {
     let workers = source.get("WATCHME_WORKERS", None, Plain, number(1..=1024));
     let data_dir =
         source.get("WATCHME_DATA_DIR", Some("./data"), Plain, |text| Ok(PathBuf::from(text)));
-    let database = source.get("DATABASE_URL", Some("sqlite in the data folder"), Masked, |text| {
-        if text == "sqlite in the data folder" { Ok(Database::Embedded) } else { database(text) }
-    });
-    source.get::<()>("MONGODB_URL", None, Masked, |text| {
-        url(text, &["mongodb", "mongodb+srv"])?;
-        Err(not_yet("MongoDB"))
-    });
-    source.get::<()>("NATS_URL", None, Masked, |text| {
-        url(text, &["nats", "tls"])?;
-        Err(not_yet("NATS"))
-    });
+    let engines = engines(source);
     let tmdb = tmdb(source);
     let jwt_secret = source.get("JWT_SECRET", None, Masked, signing_secret);
     let jwt_secret_previous = source.get("JWT_SECRET_PREVIOUS", None, Masked, signing_secret);
@@ -91,11 +82,14 @@ pub(super) fn config(source: &mut Source<'_>) -> Option<Config> {
         Plain,
         choice(&[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]),
     );
-    Some(Config {
+    let Engines { sql, mongodb, nats } = engines?;
+    let config = Config {
         listen: listen?,
         workers,
         data_dir: data_dir?,
-        database: database?,
+        sql,
+        mongodb,
+        nats,
         tmdb: tmdb?,
         jwt_secret,
         jwt_secret_previous,
@@ -111,7 +105,11 @@ pub(super) fn config(source: &mut Source<'_>) -> Option<Config> {
         log_filter: log_filter?,
         log_format,
         settings: Vec::new(),
-    })
+    };
+    if !config.is_embedded() && config.jwt_secret.is_none() {
+        source.wrong("JWT_SECRET must be set, to at least 32 bytes, with DATABASE_URL=mysql://…, MONGODB_URL or NATS_URL: every replica has to know the same");
+    }
+    Some(config)
 }
 
 fn tmdb(source: &mut Source<'_>) -> Option<TmdbConfig> {
@@ -149,19 +147,7 @@ fn tmdb(source: &mut Source<'_>) -> Option<TmdbConfig> {
     })
 }
 
-fn database(text: &str) -> Result<Database, Invalid> {
-    let accepts = "must be `sqlite://path`";
-    match text.split_once("://") {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(Database::Sqlite(PathBuf::from(path))),
-        Some(("mysql", _)) => {
-            url(text, &["mysql"])?;
-            Err(not_yet("MySQL"))
-        }
-        _ => Err(wrong(accepts)),
-    }
-}
-
-fn url(text: &str, schemes: &[&str]) -> Result<Url, Invalid> {
+pub(super) fn url(text: &str, schemes: &[&str]) -> Result<Url, Invalid> {
     let accepts = || format!("must be a URL that begins with {}://", schemes.join(":// or "));
     match Url::parse(text) {
         Ok(url) if schemes.contains(&url.scheme()) && url.has_host() => Ok(url),
@@ -176,7 +162,7 @@ fn signing_secret(text: &str) -> Result<Secret, Invalid> {
     Ok(Secret::new(text))
 }
 
-fn number<T>(range: RangeInclusive<T>) -> impl FnOnce(&str) -> Result<T, Invalid>
+pub(super) fn number<T>(range: RangeInclusive<T>) -> impl FnOnce(&str) -> Result<T, Invalid>
 where
     T: FromStr + PartialOrd + Display,
 {
@@ -188,7 +174,9 @@ where
     }
 }
 
-fn duration(range: RangeInclusive<Duration>) -> impl FnOnce(&str) -> Result<Duration, Invalid> {
+pub(super) fn duration(
+    range: RangeInclusive<Duration>,
+) -> impl FnOnce(&str) -> Result<Duration, Invalid> {
     move |text| match humantime::parse_duration(text) {
         Ok(duration) if range.contains(&duration) => Ok(duration),
         _ => Err(wrong(format!(
@@ -208,7 +196,7 @@ fn choice<T: Copy>(words: &[(&str, T)]) -> impl FnOnce(&str) -> Result<T, Invali
     }
 }
 
-fn wrong(accepts: impl Into<String>) -> Invalid {
+pub(super) fn wrong(accepts: impl Into<String>) -> Invalid {
     Invalid::new("wrong_setting", accepts)
 }
 

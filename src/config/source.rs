@@ -117,6 +117,11 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Notes what is wrong with the settings together.
+    pub(super) fn wrong(&mut self, reason: &str) {
+        self.errors.push(reason.to_owned());
+    }
+
     pub(super) fn finish(self) -> (Vec<Shown>, Vec<String>) {
         let unknown = self.file.keys().map(|key| format!("`{key}` in the file is not a setting"));
         let errors = self.errors.into_iter().chain(unknown).collect();

@@ -25,7 +25,8 @@ fn nothing_set_gives_the_documented_defaults() {
     let config = load(&[], None).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.data_dir, Path::new("./data"));
-    assert_eq!(config.database, Database::Embedded);
+    assert!(matches!(config.sql.database, Database::Embedded) && config.is_embedded());
+    assert_eq!((config.sql.connections, config.sql.acquire_timeout), (16, Duration::from_secs(2)));
     assert!(config.tmdb.api_key.is_none());
     assert_eq!(config.tmdb.base_url.as_str(), "https://api.themoviedb.org/3");
     assert_eq!(config.tmdb.rate, 40);
@@ -94,17 +95,49 @@ fn the_file_may_only_hold_settings() {
 
 #[test]
 fn what_this_build_does_not_have_is_refused_plainly() {
-    for (variable, value, what) in [
-        ("DATABASE_URL", "mysql://root@localhost/watchme", "MySQL"),
-        ("MONGODB_URL", "mongodb://localhost/watchme", "MongoDB"),
-        ("NATS_URL", "nats://localhost:4222", "NATS"),
+    let message = refused(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317")], None);
+    assert!(message.contains("traces") && message.contains("later release"), "{message}");
+}
+
+#[test]
+fn each_engine_can_be_set_by_itself_or_all_together() {
+    let file = load(&[("DATABASE_URL", "sqlite:///var/lib/watchme.db")], None).unwrap();
+    assert!(file.is_embedded());
+    let Database::Sqlite(path) = file.sql.database else { panic!("a file was set") };
+    assert_eq!(path, Path::new("/var/lib/watchme.db"));
+
+    let secret = ("JWT_SECRET", "a secret that has thirty-two bytes");
+    let engines = [
+        ("DATABASE_URL", "mysql://watchme:canary@db.example/watchme?ssl-mode=VERIFY_IDENTITY"),
+        ("MONGODB_URL", "mongodb://watchme:canary@a.example,b.example/watchme?tls=true"),
+        ("NATS_URL", "tls://canary@a.example:4222,tls://canary@b.example"),
+    ];
+    for engine in engines {
+        let one = load(&[engine, secret], None).unwrap();
+        assert!(!one.is_embedded() && !one.is_replicated(), "{engine:?}");
+        let message = refused(&[engine], None);
+        assert!(message.contains("JWT_SECRET must be set"), "{message}");
+    }
+    let all = load(&[engines[0], engines[1], engines[2], secret], None).unwrap();
+    assert!(all.is_replicated());
+    assert_eq!(all.nats.as_ref().unwrap().namespace, "watchme");
+    assert!(!all.print().contains("canary") && !format!("{all:?}").contains("canary"));
+}
+
+#[test]
+fn addresses_of_engines_that_cannot_be_right_are_refused() {
+    for (variable, value, accepts) in [
+        ("DATABASE_URL", "postgres://x/y", "sqlite://"),
+        ("DATABASE_URL", "mysql://root@localhost", "must name the database"),
+        ("MONGODB_URL", "http://localhost", "mongodb://"),
+        ("NATS_URL", "nats://a:4222,localhost", "nats:// or tls://"),
+        ("WATCHME_NATS_REPLICAS", "6", "from 1 to 5"),
+        ("WATCHME_SQL_ACQUIRE_TIMEOUT", "3s", "must be a time"),
+        ("WATCHME_MONGODB_CONNECTIONS", "0", "from 1 to 1000"),
     ] {
         let message = refused(&[(variable, value)], None);
-        assert!(message.contains(what) && message.contains("later release"), "{message}");
+        assert!(message.contains(variable) && message.contains(accepts), "{message}");
     }
-    assert!(refused(&[("DATABASE_URL", "postgres://x/y")], None).contains("sqlite://"));
-    let file = load(&[("DATABASE_URL", "sqlite:///var/lib/watchme.db")], None).unwrap();
-    assert_eq!(file.database, Database::Sqlite("/var/lib/watchme.db".into()));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use actix_web::rt;
 use tracing::Instrument;
+use watchme_actors::ports::{current_trace, traced};
 
 use super::{ErrorCode, Problem};
 
@@ -10,6 +11,11 @@ use super::{ErrorCode, Problem};
 pub(crate) async fn carried_through<T: 'static>(
     work: impl Future<Output = Result<T, Problem>> + 'static,
 ) -> Result<T, Problem> {
-    let ended = rt::spawn(work.in_current_span()).await;
+    let work = work.in_current_span();
+    // A task that is spawned belongs to no trace by itself.
+    let ended = match current_trace() {
+        Some(trace) => rt::spawn(traced(trace, work)).await,
+        None => rt::spawn(work).await,
+    };
     ended.unwrap_or_else(|_panicked| Err(Problem::of(ErrorCode::Internal)))
 }

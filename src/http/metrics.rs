@@ -84,6 +84,26 @@ async fn read(state: &AppState) -> Result<Vec<MetricFamily>, prometheus::Error> 
         "Commit to projection of the last event.",
         report.lag.as_secs_f64(),
     )?;
+    reading.one(
+        "watchme_projection_partitions",
+        "Partitions of watch events that this process folds.",
+        report.partitions as f64,
+    )?;
+    trending(&reading, handles)?;
+    let held = handles.leases.held();
+    let held: Vec<(&str, f64)> = held.iter().map(|name| (name.as_str(), 1.0)).collect();
+    reading.gauge(
+        "watchme_lease_held",
+        "1 for each lease that this process holds, as far as it knows.",
+        "name",
+        &held,
+    )?;
+    let alone = if handles.alone.now() { 1.0 } else { 0.0 };
+    reading.one(
+        "watchme_changes_disconnected",
+        "1 while the changes of other replicas do not arrive.",
+        alone,
+    )?;
     Ok(reading.0.gather())
 }
 
@@ -147,6 +167,29 @@ fn tmdb(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> {
         ("watchme_tmdb_coalesced_total", "Questions that shared an answer.", status.coalesced),
     ] {
         reading.count(name, help, "", &[("", value)])?;
+    }
+    Ok(())
+}
+
+fn trending(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> {
+    let status = handles.trending.status();
+    reading.count(
+        "watchme_views_total",
+        "Views of movies' details, by what became of them.",
+        "outcome",
+        &[("counted", status.views), ("repeated", status.repeated), ("dropped", status.dropped)],
+    )?;
+    reading.one(
+        "watchme_trending_waiting",
+        "Movies whose counts wait to be stored.",
+        status.waiting as f64,
+    )?;
+    if let Some(age) = handles.trending.films().age() {
+        reading.one(
+            "watchme_trending_age_seconds",
+            "How long ago the trending films were read.",
+            age.as_secs_f64(),
+        )?;
     }
     Ok(())
 }

@@ -34,6 +34,7 @@ mod health;
 mod metrics;
 mod movies;
 mod movies_query;
+mod movies_trending;
 mod packages;
 mod reports;
 mod subscriptions;

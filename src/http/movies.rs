@@ -20,7 +20,7 @@ use super::{
 };
 
 /// What an answer carries that TMDb should have confirmed but could not (RFC 9211).
-const STALE: HeaderValue = HeaderValue::from_static("watchme; hit; detail=stale");
+pub(crate) const STALE: HeaderValue = HeaderValue::from_static("watchme; hit; detail=stale");
 
 /// List the movies that one may see
 ///
@@ -83,6 +83,7 @@ async fn page_of(
         Some(text) => state.handles.movies.prepare_search(text).await,
         None => true,
     };
+    let mut served_stale = false;
     let page = match wanted.watched {
         Some(watched) => {
             let movies = state.ports.watch_log.watched_movies(caller.id).await?;
@@ -96,20 +97,33 @@ async fn page_of(
                 Some(page) => page,
                 None => {
                     let epoch = state.pages.epoch();
-                    let page = encoded(state, &key.query, key.page).await?;
-                    if asked {
-                        state.pages.put(key, page.clone(), epoch);
+                    match encoded(state, &key.query, key.page).await {
+                        Ok(page) => {
+                            if asked {
+                                state.pages.put(key, page.clone(), epoch);
+                            }
+                            page
+                        }
+                        Err(problem) if problem.code() == ErrorCode::StoreUnavailable => {
+                            served_stale = true;
+                            state.pages.get_stale(&key).ok_or(problem)?
+                        }
+                        Err(problem) => return Err(problem),
                     }
-                    page
                 }
             }
         }
     };
     let mut response = conditional::answer(req, &page.tag, page.body);
-    if !asked || state.handles.movies.stale() {
+    if !asked || served_stale || is_stale(state) {
         response.headers_mut().insert(CACHE_STATUS, STALE);
     }
     Ok(response)
+}
+
+/// Whether what is shown may be older than it should be.
+pub(super) fn is_stale(state: &AppState) -> bool {
+    state.handles.movies.stale() || state.ports.documents.is_away()
 }
 
 async fn encoded(
@@ -198,6 +212,7 @@ pub(crate) async fn details(
     let watched_at = mark.map(|mark| mark.watched_at);
     let body = DetailsBody::new(movie, found.movie.details.as_ref(), watched_at);
     let mut response = respond::ok_tagged(&req, &body)?;
+    state.handles.trending.viewed(caller.id, id);
     if found.stale {
         response.headers_mut().insert(CACHE_STATUS, STALE);
     }

@@ -4,8 +4,9 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 use utoipa::IntoParams;
-use watchme_actors::domain::{
-    GenreId, GenreMode, Invalid, MovieFilter, MovieSort, PageRequest, bounded_line,
+use watchme_actors::{
+    domain::{GenreId, GenreMode, Invalid, MovieFilter, MovieSort, PageRequest, bounded_line},
+    trending::TrendingWindow,
 };
 
 use super::{Problem, check::Check, genres::Flag, pages, shapes::GenreNumber};
@@ -139,6 +140,32 @@ impl SearchQuery {
         let mut wanted = PopularQuery { page_number, page_size }.wanted()?;
         wanted.filter.text = Some(text.clone());
         Ok((wanted, text))
+    }
+}
+
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(crate) struct TrendingQuery {
+    /// How far back one looks: `24h` (the default) or `7d`.
+    #[param(required = false, pattern = "^(24h|7d)$", example = "24h")]
+    window: Option<String>,
+    /// From 1.
+    #[param(value_type = u32, required = false, minimum = 1, example = 1)]
+    page_number: Option<String>,
+    /// At most 100; more is clamped. 10 when not given.
+    #[param(value_type = u32, required = false, minimum = 1, example = 10)]
+    page_size: Option<String>,
+}
+
+impl TrendingQuery {
+    pub(crate) fn wanted(self) -> Result<(TrendingWindow, PageRequest), Problem> {
+        let mut check = Check::query();
+        let window = check.optional::<TrendingWindow>("window", self.window.as_deref());
+        let page =
+            pages::requested(&mut check, self.page_number.as_deref(), self.page_size.as_deref());
+        check.done()?;
+        Ok((window.unwrap_or_default(), page))
     }
 }
 

@@ -150,7 +150,7 @@ fn further_headers(
         headers.push(("201", "Idempotency-Replayed", replayed));
     }
     if row.name.starts_with("movies_") {
-        let stale = "`watchme; hit; detail=stale` where TMDb could not be asked";
+        let stale = "`watchme; hit; detail=stale` where this may be older than it should be";
         headers.push(("200", "Cache-Status", stale));
     }
     headers

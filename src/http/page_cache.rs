@@ -11,9 +11,17 @@ use std::{
 
 use actix_web::web::Bytes;
 use moka::sync::Cache;
-use watchme_actors::domain::{GenreId, MovieQuery, PageRequest};
+use tokio::time::Instant;
+use watchme_actors::{
+    changes::Alone,
+    domain::{GenreId, MovieQuery, PageRequest},
+};
 
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// An old page is kept this long for when the store is away.
+const KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// Older ones count as forgotten while the changes of other replicas do not arrive.
+const MAX_AGE_ALONE: Duration = Duration::from_secs(10);
 /// What an entry costs besides its body, about.
 const OVERHEAD: usize = 512;
 
@@ -59,6 +67,7 @@ pub(crate) struct EncodedPage {
 struct Entry {
     page: EncodedPage,
     epoch: u64,
+    since: Instant,
 }
 
 /// Encoded pages, by age and by size.
@@ -66,21 +75,30 @@ pub(crate) struct PageCache {
     entries: Cache<PageKey, Entry>,
     /// Raised by every change of a movie or a genre: what was encoded before does not count.
     epoch: AtomicU64,
+    ttl: Duration,
+    alone: Alone,
 }
 
 impl PageCache {
-    pub(crate) fn new(ttl: Duration) -> Self {
+    pub(crate) fn new(ttl: Duration, alone: Alone) -> Self {
         let weigh = |key: &PageKey, entry: &Entry| {
             u32::try_from(entry.page.body.len() + key.bytes() + OVERHEAD).unwrap_or(u32::MAX)
         };
         let entries =
-            Cache::builder().max_capacity(MAX_BYTES).weigher(weigh).time_to_live(ttl).build();
-        Self { entries, epoch: AtomicU64::new(0) }
+            Cache::builder().max_capacity(MAX_BYTES).weigher(weigh).time_to_live(KEPT).build();
+        Self { entries, epoch: AtomicU64::new(0), ttl, alone }
     }
 
     pub(crate) fn get(&self, key: &PageKey) -> Option<EncodedPage> {
         let entry = self.entries.get(key)?;
-        (entry.epoch == self.epoch()).then_some(entry.page)
+        let max_age = if self.alone.now() { MAX_AGE_ALONE.min(self.ttl) } else { self.ttl };
+        let counts = entry.epoch == self.epoch() && entry.since.elapsed() < max_age;
+        counts.then_some(entry.page)
+    }
+
+    /// A page that may have been forgotten: for when there is no other to be had.
+    pub(crate) fn get_stale(&self, key: &PageKey) -> Option<EncodedPage> {
+        self.entries.get(key).map(|entry| entry.page)
     }
 
     /// The moment before a page is read from the store: a change from then on makes it untrue.
@@ -90,14 +108,13 @@ impl PageCache {
 
     pub(crate) fn put(&self, key: PageKey, page: EncodedPage, epoch: u64) {
         if epoch == self.epoch() {
-            self.entries.insert(key, Entry { page, epoch });
+            self.entries.insert(key, Entry { page, epoch, since: Instant::now() });
         }
     }
 
     /// Forgets every page: a film may stand on any of them.
     pub(crate) fn forget(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
-        self.entries.invalidate_all();
     }
 }
 
@@ -124,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_page_is_shared_by_those_who_may_see_the_same_and_by_nobody_else() {
-        let cache = PageCache::new(Duration::from_secs(60));
+        let cache = PageCache::new(Duration::from_secs(60), Alone::never());
         cache.put(key(&[18, 28], Some(0.0)), page("a"), cache.epoch());
         assert_eq!(cache.get(&key(&[28, 18], Some(-0.0))).unwrap().body, "a");
         assert!(cache.get(&key(&[18], Some(0.0))).is_none());
@@ -133,12 +150,39 @@ mod tests {
 
     #[test]
     fn a_change_forgets_pages_and_those_that_were_being_read() {
-        let cache = PageCache::new(Duration::from_secs(60));
+        let cache = PageCache::new(Duration::from_secs(60), Alone::never());
         let before = cache.epoch();
         cache.put(key(&[18], None), page("old"), before);
         cache.forget();
         assert!(cache.get(&key(&[18], None)).is_none());
-        cache.put(key(&[18], None), page("old"), before);
+        cache.put(key(&[18], None), page("late"), before);
         assert!(cache.get(&key(&[18], None)).is_none());
+        assert_eq!(cache.get_stale(&key(&[18], None)).unwrap().body, "old", "better than none");
+    }
+
+    #[tokio::test]
+    async fn a_page_grows_old() {
+        tokio::time::pause();
+        let cache = PageCache::new(Duration::from_secs(60), Alone::never());
+        cache.put(key(&[18], None), page("old"), cache.epoch());
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert!(cache.get(&key(&[18], None)).is_none());
+        assert_eq!(cache.get_stale(&key(&[18], None)).unwrap().body, "old");
+    }
+
+    #[tokio::test]
+    async fn where_nobody_tells_of_changes_a_page_does_not_count_for_long() {
+        tokio::time::pause();
+        let cached = |alone| {
+            let cache = PageCache::new(Duration::from_secs(300), alone);
+            cache.put(key(&[18], None), page("a"), cache.epoch());
+            cache
+        };
+        let (told, alone) = (cached(Alone::never()), cached(Alone::always()));
+        tokio::time::advance(MAX_AGE_ALONE / 2).await;
+        assert!(told.get(&key(&[18], None)).is_some() && alone.get(&key(&[18], None)).is_some());
+        tokio::time::advance(MAX_AGE_ALONE / 2).await;
+        assert!(told.get(&key(&[18], None)).is_some());
+        assert!(alone.get(&key(&[18], None)).is_none());
     }
 }

@@ -15,7 +15,7 @@ use utoipa::OpenApi;
 use super::{
     ErrorCode, Problem, admin, auth, docs, entitlements, genres,
     guard::{self, Access},
-    health, metrics, movies,
+    health, metrics, movies, movies_trending,
     openapi::Complete,
     packages, reports, subscriptions, users, watched, watched_plays,
 };
@@ -84,6 +84,7 @@ routes! {
 
     GET "/api/v1/movies" => movies::list, User, [Overloaded, GenresNotReady];
     GET "/api/v1/movies/popular" => movies::popular, User, [Overloaded, GenresNotReady];
+    GET "/api/v1/movies/trending" => movies_trending::list, User, [Overloaded, GenresNotReady];
     GET "/api/v1/movies/search" => movies::search, User, [Overloaded, GenresNotReady];
     GET "/api/v1/movies/{id}" => movies::details, User, [MovieNotFound, MovieNotEntitled, MetadataUnavailable, Overloaded, GenresNotReady];
     DELETE "/api/v1/admin/cache/movies" => admin::forget_movies, Admin;

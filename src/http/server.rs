@@ -37,7 +37,7 @@ pub fn server(
     settings: ServerSettings,
     listener: TcpListener,
 ) -> io::Result<Server> {
-    actix_web::rt::spawn(state.clone().follow_changes(state.ports.changes.subscribe()));
+    actix_web::rt::spawn(state.clone().follow(state.handles.applied()));
     let state = web::Data::new(state);
     let docs = docs::Docs::new();
     let server = HttpServer::new(move || {

@@ -12,6 +12,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use url::Url;
 use watchme_actors::{
     Handles,
+    changes::Applied,
     domain::EntitlementMode,
     ports::{
         Accounts, Catalogue, Change, ChangeFeed, Clock, EventBus, Packages, Probe, Subscriptions,
@@ -126,7 +127,7 @@ impl AppState {
             tokens: Arc::new(Tokens::new(&auth.keys, auth.access_token_ttl, clock)),
             passwords: auth.passwords,
             fingerprints: Arc::new(Fingerprints::new(&auth.keys)),
-            pages: Arc::new(PageCache::new(settings.page_ttl)),
+            pages: Arc::new(PageCache::new(settings.page_ttl, handles.alone.clone())),
             red: Arc::new(Red::new()?),
             readiness,
             settings: Arc::new(settings),
@@ -135,14 +136,17 @@ impl AppState {
         })
     }
 
-    /// Forgets what changes make untrue, until the feed ends.
-    pub(crate) async fn follow_changes(self, mut changes: Receiver<Change>) {
+    /// Forgets what changes make untrue, until the actors end. The actors know of a change before
+    /// it comes here, so that what is encoded anew is encoded of what is true now.
+    pub(crate) async fn follow(self, mut applied: Receiver<Applied>) {
         loop {
-            match changes.recv().await {
-                Ok(Change::Account(_)) => self.gate.forget(),
-                Ok(Change::Genres | Change::Movie(_) | Change::AllMovies) => self.pages.forget(),
-                Ok(Change::Subscriptions(_) | Change::Package(_)) => {}
-                Err(RecvError::Lagged(_)) => {
+            match applied.recv().await {
+                Ok(Applied::Change(Change::Account(_))) => self.gate.forget(),
+                Ok(Applied::Change(Change::Genres | Change::Movie(_) | Change::AllMovies)) => {
+                    self.pages.forget();
+                }
+                Ok(Applied::Change(Change::Subscriptions(_) | Change::Package(_))) => {}
+                Ok(Applied::Everything) | Err(RecvError::Lagged(_)) => {
                     self.gate.forget();
                     self.pages.forget();
                 }

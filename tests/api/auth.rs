@@ -211,14 +211,15 @@ async fn only_our_own_access_tokens_count() {
 async fn a_token_of_the_previous_secret_counts_until_that_is_gone() {
     let app = TestApp::start_with(&[("JWT_SECRET", SECRET)]).await;
     let old = app.admin().await.token.unwrap();
-    let rotated = TestApp::start_with(&[
-        ("JWT_SECRET", "the new secret, also longer than thirty-two"),
-        ("JWT_SECRET_PREVIOUS", SECRET),
-    ])
-    .await;
-    // Every service of this process begins with a copy of the same accounts.
-    rotated.client.with_token(&old).get("/users/me").await.expect(200);
-    let new = rotated.admin().await.token.unwrap();
+    let app = app
+        .restart_with(&[
+            ("JWT_SECRET", "the new secret, also longer than thirty-two"),
+            ("JWT_SECRET_PREVIOUS", SECRET),
+        ])
+        .await;
+    app.client.with_token(&old).get("/users/me").await.expect(200);
+    let new = app.admin().await.token.unwrap();
+    let app = app.restart_with(&[("JWT_SECRET", SECRET)]).await;
     app.client.with_token(&new).get("/users/me").await.problem(401, "invalid_token");
 }
 

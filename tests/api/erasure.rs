@@ -1,38 +1,14 @@
 //! Deleting an account removes everything that belongs to it, from every store.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Row, SqlitePool, sqlite::SqliteConnectOptions};
+use sqlx::AssertSqlSafe;
 
 use crate::{
     oracle::{DRAMA, FIGHT_CLUB},
-    support::{Client, TestApp, app::USER_PASSWORD},
+    support::{Client, TestApp, app::USER_PASSWORD, places::Places},
 };
-
-async fn open(folder: &Path, file: &str) -> SqlitePool {
-    let options = SqliteConnectOptions::new().filename(folder.join(file)).read_only(true);
-    SqlitePool::connect_with(options).await.unwrap()
-}
-
-/// Where a text stands in a store: `table.column`, over every column of every table.
-async fn places(pool: &SqlitePool, text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let tables = "SELECT m.name AS t, c.name AS c FROM sqlite_master m, pragma_table_info(m.name) c
-                  WHERE m.type = 'table'";
-    for row in sqlx::query(tables).fetch_all(pool).await.unwrap() {
-        let (table, column): (String, String) = (row.get("t"), row.get("c"));
-        let query = format!(
-            "SELECT COUNT(*) FROM \"{table}\" WHERE instr(CAST(\"{column}\" AS TEXT), ?) > 0"
-        );
-        let count: i64 =
-            sqlx::query_scalar(AssertSqlSafe(query)).bind(text).fetch_one(pool).await.unwrap();
-        if count > 0 {
-            found.push(format!("{table}.{column}"));
-        }
-    }
-    found
-}
 
 /// Waits until no event waits to be published.
 async fn relayed(app: &TestApp) {
@@ -74,8 +50,7 @@ async fn nothing_of_a_deleted_account_stays_in_any_store() {
         let (user, package) = live(&app).await;
         let me = user.get("/users/me").await.expect(200);
         let email = me["email"].as_str().unwrap().to_owned();
-        let sql = open(&app.folder(), "watchme.db").await;
-        let documents = open(&app.folder(), "documents.db").await;
+        let stores = Places::of(&app).await;
         // The search finds what is there.
         for place in [
             "users.id",
@@ -86,31 +61,36 @@ async fn nothing_of_a_deleted_account_stays_in_any_store() {
             "outbox.user_id",
             "idempotency_keys.owner",
         ] {
-            assert!(places(&sql, &user.id).await.contains(&place.to_owned()), "{place}");
+            assert!(stores.in_sql(&user.id).await.contains(&place.to_owned()), "{place}");
         }
-        assert!(!places(&documents, &user.id).await.is_empty(), "a projection");
+        let projected = async {
+            while stores.in_documents(&user.id).await.is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), projected).await.expect("a projection");
 
         let by = if deleted_by_admin { &admin } else { &user };
         by.delete(&format!("/users/{}", user.id)).await.expect(204);
         relayed(&app).await;
 
         // The one thing that stays is the announcement that the user is gone.
-        let mut left = places(&sql, &user.id).await;
+        let mut left = stores.in_sql(&user.id).await;
         // The packages' names in this test carry the id; they are the operator's.
         left.retain(|place| {
             !place.starts_with("packages.") && !place.starts_with("package_versions.")
         });
         assert!(left.iter().all(|place| place.starts_with("outbox.")), "{left:?}");
         let kinds: Vec<String> = sqlx::query_scalar("SELECT kind FROM outbox WHERE user_id = ?")
-            .bind(&user.id)
-            .fetch_all(&sql)
+            .bind(user.id.clone())
+            .fetch_all(&stores.sql)
             .await
             .unwrap();
         assert_eq!(kinds, ["erased"]);
-        assert_eq!(places(&sql, &email).await, [""; 0]);
+        assert_eq!(stores.in_sql(&email).await, [""; 0]);
         // The projection goes when the last event has come to it.
         let gone = async {
-            while !places(&documents, &user.id).await.is_empty() {
+            while !stores.in_documents(&user.id).await.is_empty() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -134,8 +114,6 @@ async fn nothing_of_a_deleted_account_stays_in_any_store() {
         assert_ne!(again.id, user.id);
         assert_eq!(again.get("/reports/me").await.expect(200)["totalFilmsWatched"], 0);
         assert!(again.get("/subscriptions").await.data().is_empty());
-        sql.close().await;
-        documents.close().await;
     }
 }
 
@@ -175,18 +153,20 @@ async fn events_of_users_who_are_gone_are_dropped() {
         assert!(matches!(mark.status, 201 | 401), "{}", mark.text());
     }
     relayed(&app).await;
-    let documents = open(&app.folder(), "documents.db").await;
+    let stores = Places::of(&app).await;
     let gone = async {
-        while !places(&documents, &user.id).await.is_empty() {
+        while !stores.in_documents(&user.id).await.is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), gone).await.expect("no projection stays");
-    let sql = open(&app.folder(), "watchme.db").await;
     for table in ["marks", "plays", "mark_genres", "subscriptions"] {
         let query = format!("SELECT COUNT(*) FROM {table} WHERE user_id = ?");
-        let left: i64 =
-            sqlx::query_scalar(AssertSqlSafe(query)).bind(&user.id).fetch_one(&sql).await.unwrap();
+        let left: i64 = sqlx::query_scalar(AssertSqlSafe(query))
+            .bind(user.id.clone())
+            .fetch_one(&stores.sql)
+            .await
+            .unwrap();
         assert_eq!(left, 0, "{table}");
     }
     // Nobody is poisoned by it.

@@ -27,5 +27,6 @@ mod restart;
 mod subscriptions;
 mod tmdb;
 mod tmdb_faults;
+mod trending;
 mod users;
 mod watched;

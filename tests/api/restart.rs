@@ -95,7 +95,8 @@ async fn a_second_start_keeps_everything() {
 
 #[tokio::test]
 async fn a_folder_belongs_to_one_process() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_in_its_folder().await;
+    app.catalogue_ready().await;
     let second = run(&app.folder(), &[], &[]);
     assert!(!second.status.success());
     let told = text(&second.stderr);

@@ -1,15 +1,17 @@
-//! The bus and the change feed of a single process.
+//! The bus and the change feed: of a single process, and over NATS.
 
 use std::sync::Arc;
 
 use tempfile::TempDir;
 use watchme::adapters::{
-    bus::{InProcessBus, InProcessChanges},
+    bus::{InProcessBus, InProcessChanges, NatsBus, NatsChanges},
     sql::{SqlSettings, SqlStore},
 };
 use watchme_actors::testing::BusPorts;
 
-async fn fresh() -> BusPorts {
+use crate::support::nats::Installation;
+
+async fn in_process() -> BusPorts {
     let folder = TempDir::new().unwrap();
     let settings = SqlSettings::file(&folder.path().join("watchme.db")).unwrap();
     let outbox = SqlStore::open(&settings).await.unwrap();
@@ -21,9 +23,25 @@ async fn fresh() -> BusPorts {
     }
 }
 
+async fn nats() -> Option<BusPorts> {
+    let installation = Installation::fresh()?;
+    let nats = installation.connect().await;
+    Some(BusPorts {
+        bus: Arc::new(NatsBus::new(&nats)),
+        changes: Arc::new(NatsChanges::start(&nats).await.unwrap()),
+        keep: Box::new(installation),
+    })
+}
+
 mod events {
-    watchme_actors::bus_contract!(super::fresh);
+    watchme_actors::bus_contract!(super::in_process);
 }
 mod changes {
-    watchme_actors::changes_contract!(super::fresh);
+    watchme_actors::changes_contract!(super::in_process);
+}
+mod nats_events {
+    watchme_actors::bus_contract!(super::nats);
+}
+mod nats_changes {
+    watchme_actors::changes_contract!(super::nats);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sqlx::SqlitePool;
 use tempfile::TempDir;
-use watchme::adapters::documents::DocumentStore;
+use watchme::adapters::documents::SqliteDocuments;
 use watchme_actors::{
     domain::{Movie, MovieFilter, MovieId, PageRequest, Projection, Timestamp, UserId},
     ports::{Catalogue, GenreStore, Probe, Reports, StoreError, SyncLog, SyncRecord},
@@ -22,19 +22,20 @@ async fn ports() -> DocumentPorts {
         catalogue: Arc::new(store.clone()),
         genres: Arc::new(store.clone()),
         reports: Arc::new(store.clone()),
-        sync_log: Arc::new(store),
+        sync_log: Arc::new(store.clone()),
+        trending: Arc::new(store),
         keep: Box::new(folder),
     }
 }
 
-async fn fresh() -> (DocumentStore, TempDir) {
+async fn fresh() -> (SqliteDocuments, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     (store, folder)
 }
 
-async fn open(folder: &TempDir) -> DocumentStore {
-    let store = DocumentStore::open(&folder.path().join("documents.db")).await.unwrap();
+async fn open(folder: &TempDir) -> SqliteDocuments {
+    let store = SqliteDocuments::open(&folder.path().join("documents.db")).await.unwrap();
     store.migrate().await.unwrap();
     store
 }
@@ -51,6 +52,10 @@ mod catalogue {
 
 mod genres {
     watchme_actors::genres_contract!(super::ports);
+}
+
+mod trending {
+    watchme_actors::trending_contract!(super::ports);
 }
 
 mod reports {
@@ -164,18 +169,19 @@ async fn a_closed_store_is_unavailable() {
 #[tokio::test]
 async fn a_file_that_cannot_be_ours_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let missing = DocumentStore::open(&folder.path().join("none/documents.db")).await.unwrap_err();
+    let missing =
+        SqliteDocuments::open(&folder.path().join("none/documents.db")).await.unwrap_err();
     assert!(matches!(missing, StoreError::Unavailable { .. }), "{missing}");
     let path = folder.path().join("documents.db");
     std::fs::write(&path, "not a database, but long enough to look like one".repeat(100)).unwrap();
-    let foreign = DocumentStore::open(&path).await.unwrap_err();
+    let foreign = SqliteDocuments::open(&path).await.unwrap_err();
     assert!(matches!(foreign, StoreError::Corrupt { .. }), "{foreign}");
 }
 
 #[tokio::test]
 async fn a_file_of_a_newer_version_is_refused() {
     let (store, folder) = fresh().await;
-    sqlx::query("UPDATE _sqlx_migrations SET version = 9999")
+    sqlx::query("UPDATE _sqlx_migrations SET version = version + 9000")
         .execute(&file(&folder).await)
         .await
         .unwrap();

@@ -3,8 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod bus;
+mod bus_dead_letters;
+mod bus_jetstream;
+mod bus_outage;
+mod bus_settings;
+mod bus_views;
 mod documents;
+mod documents_mongodb;
+mod documents_outage;
+mod documents_schema;
 mod metadata;
 mod sql;
+mod sql_mysql;
+mod sql_outage;
 #[path = "../support/mod.rs"]
 mod support;

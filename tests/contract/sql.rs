@@ -2,11 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
+use sqlx::{AnyConnection, Connection};
 use tempfile::TempDir;
 use watchme::adapters::sql::{SqlSettings, SqlStore};
 use watchme_actors::{
     domain::{
         EntitlementMode, GenreId, MovieId, MovieSnapshot, PageRequest, Role, Timestamp, User,
+        UserId,
     },
     ports::{
         Accounts, MarkFilter, MarkMovie, NewAccount, NewPackage, NewSubscription, Outbox, Packages,
@@ -34,6 +36,7 @@ async fn fresh() -> SqlPorts {
         subscriptions: store.clone(),
         watch_log: store.clone(),
         outbox: store.clone(),
+        dead_letters: store.clone(),
         lease: store,
         keep: Box::new(folder),
     }
@@ -68,13 +71,14 @@ fn account(name: &str, now: Timestamp) -> NewAccount {
     }
 }
 
-async fn watch_something(store: &SqlStore) -> (User, MovieId) {
+/// A user with a subscription and one mark.
+pub(crate) async fn watch_something(store: &SqlStore) -> (User, MovieId) {
     let now = Timestamp::now();
     let user = store.create_account("ada", now).await;
     let genres: Vec<_> = [18].map(|id| GenreId::try_from(id).unwrap()).into();
     let package = NewPackage {
         name: "Classics".parse().unwrap(),
-        genres: genres.clone().into(),
+        genres: genres.into(),
         created_by: Some(user.id),
         now,
     };
@@ -82,21 +86,25 @@ async fn watch_something(store: &SqlStore) -> (User, MovieId) {
     let held =
         NewSubscription { user: user.id, package: package.id, starts_at: now, ends_at: None, now };
     store.subscribe(held, None).await.unwrap();
-    let movie_id = MovieId::try_from(550).unwrap();
-    let movie = MovieSnapshot { id: movie_id, title: "Fight Club".into(), genres: genres.into() };
-    let request = MarkMovie {
-        user: user.id,
-        movie_id,
-        movie: Some(movie),
-        viewing: None,
-        mode: EntitlementMode::Any,
-        now,
-    };
-    store.mark(request).await.unwrap();
-    (user, movie_id)
+    let marked = store.mark(mark_request(user.id, 550)).await.unwrap();
+    (user, marked.mark.movie.id)
 }
 
-trait CreateAccount {
+/// A movie that every user of [`watch_something`] may mark.
+pub(crate) fn mark_request(user: UserId, id: i64) -> MarkMovie {
+    let movie_id = MovieId::try_from(id).unwrap();
+    let genres = vec![GenreId::try_from(18).unwrap()].into();
+    MarkMovie {
+        user,
+        movie_id,
+        movie: Some(MovieSnapshot { id: movie_id, title: format!("Movie {id}"), genres }),
+        viewing: None,
+        mode: EntitlementMode::Any,
+        now: Timestamp::now(),
+    }
+}
+
+pub(crate) trait CreateAccount {
     async fn create_account(&self, name: &str, now: Timestamp) -> User;
 }
 
@@ -144,11 +152,12 @@ async fn a_deleted_account_leaves_no_row() {
     let (user, _) = watch_something(&store).await;
     store.delete(user.id, Timestamp::now()).await.unwrap();
     store.close().await;
-    let file = sqlx::any::AnyPoolOptions::new()
-        .max_connections(1)
-        .connect(&settings(folder.path()).url)
-        .await
-        .unwrap();
+    assert_no_row_left(&settings(folder.path()).url).await;
+}
+
+/// After the only user was deleted, who had made the only package.
+pub(crate) async fn assert_no_row_left(url: &str) {
+    let mut database = AnyConnection::connect(url).await.unwrap();
     for (statement, left) in [
         ("SELECT COUNT(*) FROM users", 0),
         ("SELECT COUNT(*) FROM subscriptions", 0),
@@ -159,7 +168,7 @@ async fn a_deleted_account_leaves_no_row() {
         ("SELECT COUNT(*) FROM outbox WHERE kind <> 'erased'", 0),
         ("SELECT COUNT(*) FROM packages WHERE created_by IS NULL", 1),
     ] {
-        let count: i64 = sqlx::query_scalar(statement).fetch_one(&file).await.unwrap();
+        let count: i64 = sqlx::query_scalar(statement).fetch_one(&mut database).await.unwrap();
         assert_eq!(count, left, "{statement}");
     }
 }
@@ -236,19 +245,6 @@ async fn requests_that_are_given_up_leave_the_store_whole() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path()).await;
     let (user, _) = watch_something(&store).await;
-    let now = Timestamp::now();
-    let request = |id: i64| {
-        let movie_id = MovieId::try_from(id).unwrap();
-        let genres = vec![GenreId::try_from(18).unwrap()].into();
-        MarkMovie {
-            user: user.id,
-            movie_id,
-            movie: Some(MovieSnapshot { id: movie_id, title: format!("Movie {id}"), genres }),
-            viewing: None,
-            mode: EntitlementMode::Any,
-            now,
-        }
-    };
     // Given up after more and more turns, so at every step of the transaction.
     for turns in 0..400 {
         let patience = async {
@@ -259,16 +255,21 @@ async fn requests_that_are_given_up_leave_the_store_whole() {
         tokio::select! {
             biased;
             () = patience => {}
-            marked = store.mark(request(1_000 + turns)) => { marked.unwrap(); }
+            marked = store.mark(mark_request(user.id, 1_000 + turns)) => { marked.unwrap(); }
         }
     }
-    store.mark(request(1)).await.unwrap();
-    let history = store.history(user.id).await.unwrap().unwrap();
+    store.mark(mark_request(user.id, 1)).await.unwrap();
+    assert_whole(&store, user.id).await;
+}
+
+/// Every mark of a user who only marked has its number, its event and its play.
+pub(crate) async fn assert_whole(store: &SqlStore, user: UserId) {
+    let history = store.history(user).await.unwrap().unwrap();
     assert_eq!(history.seq, history.marks.len() as u64);
-    let events = store.unpublished(1_000).await.unwrap();
+    let events = store.unpublished(10_000).await.unwrap();
     assert_eq!(events.len(), history.marks.len());
     for mark in history.marks {
-        let whole = store.mark_of(user.id, mark.movie.id).await.unwrap().unwrap();
+        let whole = store.mark_of(user, mark.movie.id).await.unwrap().unwrap();
         assert_eq!(whole.plays.len(), 1);
     }
 }

@@ -10,14 +10,8 @@ use std::{
 };
 
 use actix::Arbiter;
-use sqlx::SqlitePool;
-use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
-use watchme::adapters::{
-    bus::{InProcessBus, InProcessChanges},
-    documents::DocumentStore,
-    sql::{SqlSettings, SqlStore},
-};
+use watchme::adapters::sql::SqlStore;
 use watchme_actors::{
     Handles,
     domain::{
@@ -25,11 +19,13 @@ use watchme_actors::{
         UserId, Viewing,
     },
     ports::{
-        Accounts, Clock, Created, EventBus, MarkMovie, NewAccount, NewPackage, NewSubscription,
+        Accounts, Clock, Created, DeadLetter, MarkMovie, NewAccount, NewPackage, NewSubscription,
         Packages, Reports, Subscriptions, WatchLog,
     },
     testing::fakes::ScriptedMetadata,
 };
+
+use crate::support::stores::{Bus, Stores};
 
 /// The machine's clock, moved forward by what a test says.
 #[derive(Default)]
@@ -48,21 +44,17 @@ impl Clock for MovedClock {
 }
 
 pub(crate) struct World {
-    pub(crate) folder: TempDir,
+    pub(crate) stores: Stores,
     pub(crate) sql: SqlStore,
-    pub(crate) documents: DocumentStore,
+    pub(crate) reports: Arc<dyn Reports>,
     pub(crate) clock: Arc<MovedClock>,
     package: PackageId,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}?mode=rwc", folder.path().join("sql.db").display());
-        let sql = SqlStore::open(&SqlSettings::new(url)).await.unwrap();
-        sql.migrate().await.unwrap();
-        let documents = DocumentStore::open(&folder.path().join("documents.db")).await.unwrap();
-        documents.migrate().await.unwrap();
+        let stores = Stores::fresh().await;
+        let (sql, reports) = (stores.sql.clone(), Arc::clone(&stores.documents.reports));
         let package = NewPackage {
             name: "Everything".parse().unwrap(),
             genres: [genre(1), genre(2), genre(3)].into_iter().collect(),
@@ -70,12 +62,13 @@ impl World {
             now: Timestamp::now(),
         };
         let package = Packages::create(&sql, package, None).await.unwrap().into_inner().id;
-        Self { folder, sql, documents, clock: Arc::default(), package }
+        Self { stores, sql, reports, clock: Arc::default(), package }
     }
 
-    pub(crate) fn start(&self) -> Running {
+    pub(crate) async fn start(&self) -> Running {
         let arbiter = Arbiter::new();
-        let bus = InProcessBus::new(Arc::new(self.sql.clone()));
+        let bus = self.stores.bus().await;
+        let documents = self.stores.documents.clone();
         let handles = watchme_actors::start(
             &arbiter.handle(),
             watchme_actors::Ports {
@@ -83,14 +76,16 @@ impl World {
                 subscriptions: Arc::new(self.sql.clone()),
                 watch_log: Arc::new(self.sql.clone()),
                 outbox: Arc::new(self.sql.clone()),
-                lease: Arc::new(self.sql.clone()),
-                catalogue: Arc::new(self.documents.clone()),
-                genres: Arc::new(self.documents.clone()),
-                reports: Arc::new(self.documents.clone()),
-                sync_log: Arc::new(self.documents.clone()),
+                lease: self.stores.lease(),
+                catalogue: documents.catalogue,
+                genres: documents.genres,
+                reports: documents.reports,
+                sync_log: documents.sync_log,
+                trending: documents.trending,
                 metadata: Arc::new(ScriptedMetadata::new()),
-                bus: Arc::new(bus.clone()),
-                changes: Arc::new(InProcessChanges::default()),
+                bus: bus.events.clone(),
+                changes: bus.changes.clone(),
+                views: bus.views.clone(),
                 clock: self.clock.clone(),
             },
             watchme_actors::Settings {
@@ -100,6 +95,7 @@ impl World {
                 movie_ttl: Duration::from_secs(300),
                 entitlement_mode: EntitlementMode::Any,
                 entitlement_max_age: Duration::from_secs(60),
+                entitlement_max_age_alone: Duration::from_secs(2),
             },
         );
         Running { handles, bus, arbiter }
@@ -155,57 +151,24 @@ impl World {
     pub(crate) async fn settled(&self, user: UserId) {
         let truth = self.truth(user).await;
         eventually("the stored report equals the marks", || async {
-            self.documents.projection(user).await.is_ok_and(|it| it.as_ref() == Some(&truth))
+            self.reports.projection(user).await.is_ok_and(|it| it.as_ref() == Some(&truth))
         })
         .await;
-    }
-
-    /// A way round the adapter, for damage.
-    pub(crate) async fn damage(&self, file: &str, statement: &str) {
-        let path = self.folder.path().join(file);
-        let pool = SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&pool).await.unwrap();
-        pool.close().await;
-    }
-
-    /// Has every event published again, in another order for every seed.
-    pub(crate) async fn publish_again(&self, seed: i64) {
-        let path = self.folder.path().join("sql.db");
-        let pool = SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-        let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
-        for statement in [
-            "CREATE TEMP TABLE shuffled AS SELECT * FROM outbox",
-            "DELETE FROM outbox",
-            "INSERT INTO outbox (event_id, user_id, kind, payload, created_at) \
-             SELECT event_id, user_id, kind, payload, created_at FROM shuffled \
-             ORDER BY id * (7919 + ?) % 41",
-            "DROP TABLE shuffled",
-        ] {
-            let query = sqlx::query(statement);
-            let query = if statement.contains('?') { query.bind(seed) } else { query };
-            query.execute(&mut *tx).await.unwrap();
-        }
-        tx.commit().await.unwrap();
-        pool.close().await;
-    }
-
-    pub(crate) async fn scalar(&self, query: &str) -> i64 {
-        let path = self.folder.path().join("sql.db");
-        let pool = SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned()));
-        let found = query.fetch_one(&pool).await.unwrap();
-        pool.close().await;
-        found
     }
 }
 
 pub(crate) struct Running {
     pub(crate) handles: Handles,
-    pub(crate) bus: InProcessBus,
+    pub(crate) bus: Bus,
     pub(crate) arbiter: Arbiter,
 }
 
 impl Running {
+    pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
+        // There is no stream before the first message.
+        self.bus.dead_letters.list(0, 10).await.unwrap_or_default()
+    }
+
     pub(crate) async fn stop(self) {
         self.handles.drain().await;
         self.bus.close().await;

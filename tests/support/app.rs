@@ -17,7 +17,10 @@ use tokio::sync::oneshot;
 use watchme::{app::Application, config::Config};
 use watchme_actors::{Handles, catalogue_sync::CatalogueState};
 
-use super::Client;
+use super::{
+    Client,
+    backend::{self, Backend},
+};
 
 pub const ADMIN_EMAIL: &str = "admin@watchme.example";
 pub const ADMIN_PASSWORD: &str = "correct horse battery";
@@ -30,6 +33,7 @@ pub struct TestApp {
     /// The ways to its actors.
     pub handles: Handles,
     folder: Option<TempDir>,
+    backend: Option<Backend>,
     settings: Vec<(String, String)>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -44,16 +48,29 @@ impl TestApp {
     /// With the demo catalogue, complete from the start, and settings.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
-        copy(template().await, folder.path());
-        Self::start_in(folder, settings).await
+        if backend::is_embedded() {
+            copy(template().await, folder.path());
+        }
+        let app = Self::start_in(folder, Backend::for_the_demo().await, settings).await;
+        app.catalogue_ready().await;
+        app
+    }
+
+    /// With everything in its folder, also in a run over engines: for what is said of folders.
+    pub async fn start_in_its_folder() -> Self {
+        Self::start_in(TempDir::new().unwrap(), None, &[]).await
     }
 
     /// In a folder with nothing in it: a first start.
     pub async fn start_empty(settings: &[(&str, &str)]) -> Self {
-        Self::start_in(TempDir::new().unwrap(), settings).await
+        Self::start_in(TempDir::new().unwrap(), Backend::fresh().await, settings).await
     }
 
-    async fn start_in(folder: TempDir, settings: &[(&str, &str)]) -> Self {
+    async fn start_in(
+        folder: TempDir,
+        backend: Option<Backend>,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let mut all: Vec<(String, String)> = [
             ("WATCHME_LISTEN", "127.0.0.1:0"),
             ("WATCHME_DATA_DIR", folder.path().to_str().unwrap()),
@@ -63,6 +80,8 @@ impl TestApp {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
+        let engines = backend.iter().flat_map(Backend::settings);
+        all.extend(engines.map(|(name, value)| (name.to_owned(), value)));
         all.extend(settings.iter().map(|(name, value)| ((*name).into(), (*value).into())));
         let map: HashMap<String, String> = all.iter().cloned().collect();
         let missing = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
@@ -87,6 +106,7 @@ impl TestApp {
             client: Client::new(format!("http://{address}")),
             handles,
             folder: Some(folder),
+            backend,
             settings: settings
                 .iter()
                 .map(|(name, value)| ((*name).into(), (*value).into()))
@@ -98,19 +118,24 @@ impl TestApp {
 
     /// Stops it in order and starts it again in the same folder.
     pub async fn restart(mut self) -> Self {
-        let folder = self.folder.take().unwrap();
+        let (folder, backend) = (self.folder.take().unwrap(), self.backend.take());
         let settings = std::mem::take(&mut self.settings);
         drop(self);
         let settings: Vec<(&str, &str)> =
             settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        Self::start_in(folder, &settings).await
+        Self::start_in(folder, backend, &settings).await
     }
 
     /// Stops it in order and starts it again in the same folder with other settings.
     pub async fn restart_with(mut self, settings: &[(&str, &str)]) -> Self {
-        let folder = self.folder.take().unwrap();
+        let (folder, backend) = (self.folder.take().unwrap(), self.backend.take());
         drop(self);
-        Self::start_in(folder, settings).await
+        Self::start_in(folder, backend, settings).await
+    }
+
+    /// What it keeps its things in, unless that is the folder.
+    pub fn backend(&self) -> Option<&Backend> {
+        self.backend.as_ref()
     }
 
     /// Its data folder.

@@ -111,6 +111,11 @@ impl Client {
         Self { base: other.base.clone(), ..self.clone() }
     }
 
+    /// The same client for a service at this address.
+    pub fn with_base(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     /// Signs in.
     pub async fn login(&self, email: &str, password: &str) -> Self {
         let body = json!({ "email": email, "password": password });

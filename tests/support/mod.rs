@@ -5,8 +5,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 pub mod app;
+pub mod backend;
 pub mod client;
+pub mod engines;
+pub mod mysql;
+pub mod nats;
+pub mod places;
 pub mod process;
+pub mod proxy;
+pub mod stores;
 pub mod tmdb_double;
 
 pub use app::TestApp;

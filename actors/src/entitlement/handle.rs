@@ -10,6 +10,7 @@ use super::{
     messages::{EntitlementError, Forget, Load, UserEntitlement},
 };
 use crate::{
+    changes::Alone,
     domain::{EntitlementMode, PackageId, UserId},
     ports::{Clock, Packages, Subscriptions},
     supervision::{ActorRef, ActorSpec},
@@ -25,6 +26,8 @@ pub struct EntitlementSettings {
     pub mode: EntitlementMode,
     /// Older than this, an entitlement is read again, whatever was announced or missed.
     pub max_age: Duration,
+    /// The same while the changes of other replicas do not arrive.
+    pub max_age_alone: Duration,
 }
 
 /// What the actor works with.
@@ -34,6 +37,8 @@ pub struct EntitlementPorts {
     pub packages: Arc<dyn Packages>,
     /// What users hold.
     pub subscriptions: Arc<dyn Subscriptions>,
+    /// Whether the changes of other replicas do not arrive.
+    pub alone: Alone,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -44,7 +49,8 @@ pub struct EntitlementHandle {
     actor: ActorRef<EntitlementActor>,
     published: Cache<UserId, Arc<UserEntitlement>>,
     clock: Arc<dyn Clock>,
-    max_age: Duration,
+    alone: Alone,
+    settings: EntitlementSettings,
 }
 
 impl EntitlementHandle {
@@ -55,7 +61,7 @@ impl EntitlementHandle {
         settings: EntitlementSettings,
     ) -> Self {
         let published = Cache::new(REMEMBERED);
-        let clock = Arc::clone(&ports.clock);
+        let (clock, alone) = (Arc::clone(&ports.clock), ports.alone.clone());
         let spec = ActorSpec {
             name: "entitlement",
             max_under_way: 4_096,
@@ -67,7 +73,7 @@ impl EntitlementHandle {
             shared.invalidate_all();
             EntitlementActor::new(life, ports.clone(), settings, shared.clone())
         });
-        Self { actor, published, clock, max_age: settings.max_age }
+        Self { actor, published, clock, alone, settings }
     }
 
     /// A user's entitlement now: from what is published, else read once for everybody who waits.
@@ -76,10 +82,12 @@ impl EntitlementHandle {
     /// [`EntitlementError`].
     pub async fn of(&self, user: UserId) -> Result<Arc<UserEntitlement>, EntitlementError> {
         let now = self.clock.now();
+        let EntitlementSettings { max_age, max_age_alone, .. } = self.settings;
+        let max_age = if self.alone.now() { max_age.min(max_age_alone) } else { max_age };
         match self.published.get(&user) {
             Some(entry)
                 if entry.valid_until.is_none_or(|until| now < until)
-                    && entry.read_at.elapsed() < self.max_age =>
+                    && entry.read_at.elapsed() < max_age =>
             {
                 Ok(entry)
             }

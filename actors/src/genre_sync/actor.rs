@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, SpawnHandle, Supervised,
-    WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, ResponseActFuture, ResponseFuture,
+    SpawnHandle, Supervised, WrapFuture,
 };
 use futures_util::{
     FutureExt,
@@ -231,16 +231,21 @@ impl Handler<SyncNow> for GenreSyncActor {
 }
 
 impl Handler<Reload> for GenreSyncActor {
-    type Result = ();
+    type Result = ResponseActFuture<Self, Run>;
 
-    fn handle(&mut self, _: Reload, context: &mut Context<Self>) {
+    fn handle(&mut self, _: Reload, _: &mut Context<Self>) -> Self::Result {
         let store = Arc::clone(&self.ports.store);
         let work = guarded(async move { store.genres().await });
-        context.spawn(work.into_actor(self).map(|outcome, actor, context| match outcome {
-            Ok(Ok(list)) => actor.list.set(list),
-            Ok(Err(error)) => tracing::warn!(%error, "the stored genres could not be read"),
-            Err(_panicked) => restart_after_panic(context),
-        }));
+        Box::pin(work.into_actor(self).map(|outcome, actor, context| match outcome {
+            Ok(list) => {
+                actor.list.set(list?);
+                Ok(())
+            }
+            Err(_panicked) => {
+                restart_after_panic(context);
+                Err(ActorError::Restarting.into())
+            }
+        }))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     domain::GenreList,
     ports::{ChangeFeed, Clock, GenreStore, ProcessLeases, SyncLog},
     published::Published,
-    supervision::{ActorError, ActorRef, ActorSpec},
+    supervision::{ActorRef, ActorSpec},
     tmdb_client::TmdbClientHandle,
 };
 
@@ -114,12 +114,12 @@ impl GenreSyncHandle {
         Ok((*self.status.get()).clone())
     }
 
-    /// Reads the stored list again.
+    /// Reads the stored list again; it is published when this returns.
     ///
     /// # Errors
-    /// [`ActorError`].
-    pub(crate) async fn reload(&self) -> Result<(), ActorError> {
-        self.actor.call(Reload).await
+    /// `Store`, `Actor`; the old list is kept.
+    pub(crate) async fn reload(&self) -> Result<(), GenreSyncError> {
+        self.actor.call(Reload).await?
     }
 }
 

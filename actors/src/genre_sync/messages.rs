@@ -53,5 +53,5 @@ pub(super) struct Tick;
 
 /// Another replica, or this one, has changed the stored list.
 #[derive(Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Result<(), GenreSyncError>")]
 pub(super) struct Reload;

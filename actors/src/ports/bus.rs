@@ -17,6 +17,8 @@ pub struct BusMessage {
     pub payload: String,
     /// When its cause was committed.
     pub at: Timestamp,
+    /// How often it was published before, on request: to the bus each time is another message.
+    pub repetition: u32,
     /// The trace that its cause belongs to.
     pub traceparent: Option<TraceParent>,
     /// Why the bus could not read what it received; the payload is then all of that.
@@ -37,7 +39,7 @@ pub enum BusError {
     Closed,
 }
 
-/// Carries events to consumers, at least once, in order within a partition.
+/// Carries events to consumers, at least once, and those of a user in their order.
 #[async_trait]
 pub trait EventBus: Send + Sync {
     /// Publishes messages in their order. `Ok` for a message means that the bus has taken
@@ -55,6 +57,13 @@ pub trait EventBus: Send + Sync {
     /// # Errors
     /// `Unavailable`.
     async fn bury(&self, message: &BusMessage, reason: &str) -> Result<(), BusError>;
+
+    /// Deletes what the bus keeps of a user who is gone, but for the announcement of that. Nothing
+    /// happens where it keeps nothing.
+    ///
+    /// # Errors
+    /// `Unavailable`: it has to be asked again.
+    async fn erase(&self, user: UserId) -> Result<(), BusError>;
 
     /// Whether it can be reached.
     ///

@@ -11,6 +11,9 @@ pub trait Catalogue: Send + Sync {
     /// One movie.
     async fn movie(&self, id: MovieId) -> Result<Option<Movie>, StoreError>;
 
+    /// The stored ones of several movies, in the order asked. One that cannot be read is left out.
+    async fn by_ids(&self, ids: &[MovieId]) -> Result<Vec<Movie>, StoreError>;
+
     /// A page of the movies that [`MovieQuery::matches`], in the query's order, ties by ascending
     /// id, with the exact count.
     async fn movies(

@@ -1,8 +1,14 @@
 //! Who does what only one replica may do.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::StoreError;
@@ -38,6 +44,11 @@ pub trait Lease: Send + Sync {
 
     /// Gives a lease up, if `owner` holds it.
     async fn release(&self, name: &str, owner: LeaseOwner) -> Result<(), StoreError>;
+
+    /// Whether others may hold leases too; not where this process is known to be the only one.
+    fn is_shared(&self) -> bool {
+        true
+    }
 }
 
 /// The leases of a process that is known to be the only one, by a lock on its files: it holds
@@ -54,6 +65,10 @@ impl Lease for SoleProcess {
     async fn release(&self, _: &str, _: LeaseOwner) -> Result<(), StoreError> {
         Ok(())
     }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 /// Takes leases in the name of one process. An actor that is built anew after it died goes on
@@ -62,13 +77,21 @@ impl Lease for SoleProcess {
 pub struct ProcessLeases {
     store: Arc<dyn Lease>,
     owner: LeaseOwner,
+    /// Until when each lease is held, if it is not renewed.
+    held: Arc<Mutex<BTreeMap<String, Instant>>>,
 }
 
 impl ProcessLeases {
     /// Leases for a new owner.
     #[must_use]
     pub fn new(store: Arc<dyn Lease>) -> Self {
-        Self { store, owner: LeaseOwner::generate() }
+        Self { store, owner: LeaseOwner::generate(), held: Arc::default() }
+    }
+
+    /// Whether other processes may hold leases too.
+    #[must_use]
+    pub fn are_shared(&self) -> bool {
+        self.store.is_shared()
     }
 
     /// Takes or renews a lease for `ttl`; false while another process holds it.
@@ -76,11 +99,30 @@ impl ProcessLeases {
     /// # Errors
     /// When the store does not answer.
     pub async fn acquire(&self, name: &str, ttl: Duration) -> Result<bool, StoreError> {
-        self.store.acquire(name, self.owner, ttl).await
+        // From before the question on: the store counts from later.
+        let until = Instant::now() + ttl;
+        let granted = self.store.acquire(name, self.owner, ttl).await?;
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if granted {
+            held.insert(name.to_owned(), until);
+        } else {
+            held.remove(name);
+        }
+        Ok(granted)
+    }
+
+    /// The leases that this process holds now, as far as it knows.
+    #[must_use]
+    pub fn held(&self) -> Vec<String> {
+        let now = Instant::now();
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|_, until| *until > now);
+        held.keys().cloned().collect()
     }
 
     /// Gives a lease up. One that cannot be given up runs out by itself.
     pub async fn release(&self, name: &str) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         if let Err(error) = self.store.release(name, self.owner).await {
             tracing::debug!(%error, name, "the lease will run out by itself");
         }

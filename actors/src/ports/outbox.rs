@@ -23,6 +23,8 @@ pub struct OutboxRow {
     pub payload: String,
     /// When its cause was committed.
     pub at: Timestamp,
+    /// How often it has been published.
+    pub times_published: u32,
     /// The trace that its cause belongs to.
     pub traceparent: Option<TraceParent>,
 }

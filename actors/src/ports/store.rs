@@ -31,4 +31,9 @@ pub trait Probe: Send + Sync {
     /// # Errors
     /// When it does not answer.
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// Whether it is known to be away now, without asking.
+    fn is_away(&self) -> bool {
+        false
+    }
 }

@@ -11,6 +11,7 @@ use actix::{
 use tokio::{sync::watch, time::Instant};
 
 use super::{
+    LEASE_NAME,
     handle::{Counters, RelayPorts},
     messages::Drain,
 };
@@ -20,7 +21,6 @@ use crate::{
     supervision::{LifeLine, guarded, restart_after_panic},
 };
 
-const NAME: &str = "outbox-relay";
 const LEASE: Duration = Duration::from_secs(10);
 const RENEW_EVERY: Duration = Duration::from_secs(3);
 /// Commits of other replicas do not wake this one, and a wake-up may be lost.
@@ -98,13 +98,13 @@ impl Relay {
                 _ = stopping.wait_for(|stop| *stop) => {}
             }
         }
-        self.ports.leases.release(NAME).await;
+        self.ports.leases.release(LEASE_NAME).await;
     }
 
     async fn round(&self, held_until: &mut Option<Instant>) -> Result<Round, StoreError> {
         let now = Instant::now();
         if held_until.is_none_or(|until| until <= now) {
-            if !self.ports.leases.acquire(NAME, LEASE).await? {
+            if !self.ports.leases.acquire(LEASE_NAME, LEASE).await? {
                 *held_until = None;
                 return Ok(Round::HeldElsewhere);
             }
@@ -160,8 +160,18 @@ enum Round {
 }
 
 fn split(row: OutboxRow) -> (i64, BusMessage) {
-    let OutboxRow { id, event_id, user_id, kind, payload, at, traceparent } = row;
-    (id, BusMessage { event_id, user_id, kind, payload, at, traceparent, unreadable: None })
+    let OutboxRow { id, event_id, user_id, kind, payload, at, times_published, traceparent } = row;
+    let message = BusMessage {
+        event_id,
+        user_id,
+        kind,
+        payload,
+        at,
+        repetition: times_published,
+        traceparent,
+        unreadable: None,
+    };
+    (id, message)
 }
 
 impl Actor for RelayActor {

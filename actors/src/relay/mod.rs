@@ -5,3 +5,6 @@ mod handle;
 mod messages;
 
 pub use handle::{RelayHandle, RelayPorts, RelayStatus};
+
+/// The lease of whoever publishes: it is held by some replica as long as one lives.
+pub const LEASE_NAME: &str = "outbox-relay";

@@ -1,4 +1,4 @@
-//! Folding one event, or rebuilding one user, exactly once in effect.
+//! Folding one event exactly once in effect.
 
 use std::{
     sync::{
@@ -10,9 +10,11 @@ use std::{
 
 use tokio::sync::Notify;
 
+use super::projector::Projector;
 use crate::{
-    domain::{FoldOutcome, Projection, UserId, WatchEvent},
-    ports::{BusError, BusMessage, Clock, EventBus, Reports, StoreError, WatchLog},
+    domain::{FoldOutcome, Projection, WatchChange, WatchEvent},
+    ports::{BusError, BusMessage, Clock, EventBus, StoreError},
+    trending::Tally,
 };
 
 /// Times that a guarded write is tried again after somebody else came first.
@@ -20,16 +22,15 @@ const RACES: u32 = 8;
 
 /// What folding works with. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Folding {
-    pub(crate) reports: Arc<dyn Reports>,
-    pub(crate) watch_log: Arc<dyn WatchLog>,
-    pub(crate) bus: Arc<dyn EventBus>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) counters: Arc<Counters>,
+pub(super) struct Folding {
+    pub(super) projector: Projector,
+    pub(super) bus: Arc<dyn EventBus>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) tally: Tally,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(super) struct Counters {
     pub(super) applied: AtomicU64,
     pub(super) duplicates: AtomicU64,
     pub(super) gaps: AtomicU64,
@@ -46,6 +47,9 @@ impl Folding {
     /// # Errors
     /// When a store or the bus fails for now: the message must come again.
     pub(super) async fn take(&self, message: &BusMessage) -> Result<(), FoldError> {
+        if let Some(reason) = &message.unreadable {
+            return self.poison(message, reason).await;
+        }
         let event = match serde_json::from_str::<WatchEvent>(&message.payload) {
             Ok(event) if event.user_id == message.user_id => event,
             Ok(_) => {
@@ -59,16 +63,16 @@ impl Folding {
             outcome => outcome?,
         }
         let lag = self.clock.now().since(event.at);
-        self.counters.lag_millis.store(millis(lag), Ordering::Relaxed);
+        self.counters().lag_millis.store(millis(lag), Ordering::Relaxed);
         Ok(())
     }
 
     async fn fold(&self, event: &WatchEvent) -> Result<(), FoldError> {
         for _ in 0..RACES {
-            let stored = match self.reports.projection(event.user_id).await {
+            let stored = match self.projector.reports.projection(event.user_id).await {
                 Err(error @ StoreError::Corrupt { .. }) => {
                     tracing::error!(%error, user = %event.user_id, "the report is rebuilt");
-                    self.rebuild(event.user_id).await?;
+                    self.projector.rebuild(event.user_id).await?;
                     return Ok(());
                 }
                 outcome => outcome?,
@@ -78,9 +82,10 @@ impl Folding {
                 None => {
                     // Without a projection an event must not make one for an account that is
                     // gone: its `erased` may have been folded already.
-                    let exists = !self.watch_log.sequences(&[event.user_id]).await?.is_empty();
+                    let exists =
+                        !self.projector.watch_log.sequences(&[event.user_id]).await?.is_empty();
                     if !exists {
-                        self.counters.duplicates.fetch_add(1, Ordering::Relaxed);
+                        self.counters().duplicates.fetch_add(1, Ordering::Relaxed);
                         return Ok(());
                     }
                     Projection::empty(event.user_id)
@@ -88,26 +93,24 @@ impl Folding {
             };
             match before.fold(event) {
                 FoldOutcome::Applied(next) => {
-                    if self.reports.advance(before.last_seq, &next).await? {
-                        self.counters.applied.fetch_add(1, Ordering::Relaxed);
-                        self.counters.written.notify_waiters();
+                    if self.projector.reports.advance(before.last_seq, &next).await? {
+                        self.applied(event);
                         return Ok(());
                     }
                 }
                 FoldOutcome::Duplicate => {
-                    self.counters.duplicates.fetch_add(1, Ordering::Relaxed);
+                    self.counters().duplicates.fetch_add(1, Ordering::Relaxed);
                     return Ok(());
                 }
                 FoldOutcome::Gap => {
-                    self.counters.gaps.fetch_add(1, Ordering::Relaxed);
+                    self.counters().gaps.fetch_add(1, Ordering::Relaxed);
                     tracing::info!(user = %event.user_id, seq = event.seq, have = before.last_seq, "events are missing; the report is rebuilt");
-                    self.rebuild(event.user_id).await?;
+                    self.projector.rebuild(event.user_id).await?;
                     return Ok(());
                 }
                 FoldOutcome::Erased => {
-                    self.reports.erase(event.user_id).await?;
-                    self.counters.applied.fetch_add(1, Ordering::Relaxed);
-                    self.counters.written.notify_waiters();
+                    self.projector.reports.erase(event.user_id).await?;
+                    self.applied(event);
                     return Ok(());
                 }
             }
@@ -115,48 +118,33 @@ impl Folding {
         Err(FoldError::Later("the projection was changed by others again and again".to_owned()))
     }
 
-    /// Projects a user's marks anew from one snapshot and stores that.
-    pub(super) async fn rebuild(&self, user: UserId) -> Result<(), StoreError> {
-        let Some(history) = self.watch_log.history(user).await? else {
-            return self.reports.erase(user).await;
-        };
-        let projection = Projection::rebuilt(user, history.seq, &history.marks);
-        let mut replaced = self.reports.replace(&projection).await?;
-        // The account may have gone since the snapshot, and what is stored may be ahead of marks
-        // that were restored from a backup.
-        match self.watch_log.sequences(&[user]).await?.first() {
-            None => self.reports.erase(user).await?,
-            Some(now) if !replaced => {
-                let stored = self.reports.projection(user).await?;
-                if stored.is_some_and(|stored| stored.last_seq > now.seq) {
-                    self.reports.erase(user).await?;
-                    replaced = self.reports.replace(&projection).await?;
-                }
-            }
-            Some(_) => {}
+    fn counters(&self) -> &Counters {
+        &self.projector.counters
+    }
+
+    fn applied(&self, event: &WatchEvent) {
+        self.counters().applied.fetch_add(1, Ordering::Relaxed);
+        self.counters().written.notify_waiters();
+        if let WatchChange::Marked { movie, .. } = &event.change {
+            self.tally.marked(movie.movie_id, event.at);
         }
-        if replaced {
-            self.counters.rebuilt.fetch_add(1, Ordering::Relaxed);
-            self.counters.written.notify_waiters();
-        }
-        Ok(())
     }
 
     async fn poison(&self, message: &BusMessage, reason: &str) -> Result<(), FoldError> {
         self.bury(message, reason).await?;
-        match self.rebuild(message.user_id).await {
+        match self.projector.rebuild(message.user_id).await {
             Err(error @ StoreError::Corrupt { .. }) => {
                 tracing::error!(%error, user = %message.user_id, "the report cannot be rebuilt");
                 Ok(())
             }
-            outcome => Ok(outcome?),
+            outcome => Ok(outcome.map(|_| ())?),
         }
     }
 
     async fn bury(&self, message: &BusMessage, reason: &str) -> Result<(), FoldError> {
         tracing::error!(event = %message.event_id, user = %message.user_id, reason, "an event cannot be applied and is put aside");
         self.bus.bury(message, reason).await?;
-        self.counters.poisoned.fetch_add(1, Ordering::Relaxed);
+        self.counters().poisoned.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -15,12 +15,15 @@ use super::{
     actor::ReportActor,
     fold::{Counters, Folding},
     messages::Drain,
+    partition::Held,
+    projector::Projector,
     reconcile::Reconciler,
 };
 use crate::{
     domain::{Projection, UserId},
     ports::{Clock, EventBus, ProcessLeases, Reports, StoreError, SyncLog, WatchLog},
     supervision::{ActorError, ActorRef, ActorSpec},
+    trending::Tally,
 };
 
 /// How long a reader waits for events in flight before the marks are read instead.
@@ -41,6 +44,8 @@ pub struct ReportStatus {
     pub poisoned: u64,
     /// From commit to projection, of the last event.
     pub lag: Duration,
+    /// Partitions whose events this process folds now.
+    pub partitions: usize,
 }
 
 /// What the actor works with.
@@ -50,12 +55,14 @@ pub struct ReportPorts {
     pub reports: Arc<dyn Reports>,
     /// Marks.
     pub watch_log: Arc<dyn WatchLog>,
-    /// Where they go.
+    /// Where they come from.
     pub bus: Arc<dyn EventBus>,
     /// What the last runs came to.
     pub sync_log: Arc<dyn SyncLog>,
-    /// Which replica runs.
+    /// Which replica folds what.
     pub leases: ProcessLeases,
+    /// Told of marks that were folded.
+    pub tally: Tally,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -65,25 +72,28 @@ pub struct ReportPorts {
 pub struct ReportHandle {
     actor: ActorRef<ReportActor>,
     folding: Folding,
+    held: Arc<Held>,
 }
 
 impl ReportHandle {
     /// Starts the actor on an arbiter.
     pub fn start(arbiter: &ArbiterHandle, ports: ReportPorts) -> Self {
-        let folding = Folding {
+        let projector = Projector {
             reports: ports.reports,
             watch_log: ports.watch_log,
-            bus: ports.bus,
-            clock: ports.clock,
             counters: Arc::new(Counters::default()),
         };
+        let folding = Folding { projector, bus: ports.bus, clock: ports.clock, tally: ports.tally };
         let reconciler =
             Reconciler { folding: folding.clone(), sync_log: ports.sync_log, leases: ports.leases };
         let spec =
             ActorSpec { name: "report", max_under_way: 1_024, deadline: Duration::from_secs(10) };
-        let actor =
-            ActorRef::start(arbiter, spec, move |life| ReportActor::new(life, reconciler.clone()));
-        Self { actor, folding }
+        let held = Arc::new(Held::default());
+        let shared = Arc::clone(&held);
+        let actor = ActorRef::start(arbiter, spec, move |life| {
+            ReportActor::new(life, reconciler.clone(), Arc::clone(&shared))
+        });
+        Self { actor, folding, held }
     }
 
     /// A user's report, never behind the writes that were answered before this was asked;
@@ -101,7 +111,7 @@ impl ReportHandle {
     /// [`StoreError`].
     pub async fn reports(&self, users: &[UserId]) -> Result<Vec<Projection>, StoreError> {
         let deadline = Instant::now() + IN_FLIGHT;
-        let sequences = self.folding.watch_log.sequences(users).await?;
+        let sequences = self.folding.projector.watch_log.sequences(users).await?;
         let mut reports = Vec::with_capacity(sequences.len());
         let stored = self.stored(users).await;
         for user in users {
@@ -116,7 +126,7 @@ impl ReportHandle {
 
     /// What is stored; nothing when the documents cannot be read: the marks can.
     async fn stored(&self, users: &[UserId]) -> std::collections::HashMap<UserId, Projection> {
-        self.folding.reports.projections(users).await.unwrap_or_else(|error| {
+        self.folding.projector.reports.projections(users).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "reports are computed from the marks");
             std::collections::HashMap::new()
         })
@@ -135,7 +145,7 @@ impl ReportHandle {
         let mut stored = stored;
         loop {
             // Listening before looking: a write between the two is not missed.
-            let written = self.folding.counters.written.notified();
+            let written = self.folding.projector.counters.written.notified();
             tokio::pin!(written);
             written.as_mut().enable();
             if let Some(projection) = stored.filter(|projection| projection.last_seq >= seq) {
@@ -146,7 +156,7 @@ impl ReportHandle {
                 // Ahead of the marks: they were restored from a backup.
                 break;
             }
-            stored = self.folding.reports.projection(user).await.unwrap_or_default();
+            stored = self.folding.projector.reports.projection(user).await.unwrap_or_default();
             if stored.as_ref().is_some_and(|projection| projection.last_seq >= seq) {
                 continue;
             }
@@ -154,13 +164,15 @@ impl ReportHandle {
                 break;
             }
         }
-        let Some(history) = self.folding.watch_log.history(user).await? else { return Ok(None) };
+        let Some(history) = self.folding.projector.watch_log.history(user).await? else {
+            return Ok(None);
+        };
         Ok(Some(Projection::rebuilt(user, history.seq, &history.marks)))
     }
 
     /// Whether a user's marks have come to this sequence number.
     async fn has_come_to(&self, user: UserId, seq: u64) -> Result<bool, StoreError> {
-        let sequences = self.folding.watch_log.sequences(&[user]).await?;
+        let sequences = self.folding.projector.watch_log.sequences(&[user]).await?;
         Ok(sequences.first().is_some_and(|now| now.seq >= seq))
     }
 
@@ -175,7 +187,7 @@ impl ReportHandle {
     /// Counts since the start.
     #[must_use]
     pub fn status(&self) -> ReportStatus {
-        let counters = &self.folding.counters;
+        let counters = &self.folding.projector.counters;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         ReportStatus {
             applied: read(&counters.applied),
@@ -184,6 +196,7 @@ impl ReportHandle {
             rebuilt: read(&counters.rebuilt),
             poisoned: read(&counters.poisoned),
             lag: Duration::from_millis(read(&counters.lag_millis)),
+            partitions: self.held.count(),
         }
     }
 }

@@ -4,6 +4,10 @@ mod actor;
 mod fold;
 mod handle;
 mod messages;
+mod partition;
+mod projector;
+mod rebuild;
 mod reconcile;
 
 pub use handle::{ReportHandle, ReportPorts, ReportStatus};
+pub use rebuild::{RebuildPorts, Rebuilt, rebuild};

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::fold::Folding;
+use super::{fold::Folding, projector::Projector};
 use crate::{
     domain::Timestamp,
     ports::{ProcessLeases, StoreError, SyncLog, SyncRecord},
@@ -36,6 +36,10 @@ impl Reconciler {
         outcome
     }
 
+    fn projector(&self) -> &Projector {
+        &self.folding.projector
+    }
+
     async fn compare(&self) -> Result<u64, StoreError> {
         let record = self.sync_log.sync_record(NAME).await?;
         let until = self.folding.clock.now().before(GRACE);
@@ -45,20 +49,21 @@ impl Reconciler {
         let mut rebuilt = 0;
         let mut place = None;
         loop {
-            let changed = self.folding.watch_log.changed_between(from, until, place, BATCH).await?;
+            let changed =
+                self.projector().watch_log.changed_between(from, until, place, BATCH).await?;
             let users: Vec<_> = changed.iter().map(|change| change.user).collect();
-            let seen: HashMap<_, _> = self.folding.reports.projections(&users).await?;
+            let seen: HashMap<_, _> = self.projector().reports.projections(&users).await?;
             for change in &changed {
                 let have = seen.get(&change.user).map_or(0, |projection| projection.last_seq);
                 if have == change.seq {
                     continue;
                 }
                 tracing::warn!(user = %change.user, seq = change.seq, have, "a report is not where its marks are and is rebuilt");
-                match self.folding.rebuild(change.user).await {
+                match self.projector().rebuild(change.user).await {
                     Err(error @ StoreError::Corrupt { .. }) => {
                         tracing::error!(%error, user = %change.user, "the report cannot be rebuilt");
                     }
-                    outcome => outcome?,
+                    outcome => _ = outcome?,
                 }
                 rebuilt += 1;
             }

@@ -6,8 +6,8 @@ pub mod fakes;
 use std::{any::Any, sync::Arc};
 
 use crate::ports::{
-    Accounts, Catalogue, ChangeFeed, EventBus, GenreStore, Lease, Outbox, Packages, Reports,
-    Subscriptions, SyncLog, WatchLog,
+    Accounts, Catalogue, ChangeFeed, DeadLetters, EventBus, GenreStore, Lease, Outbox, Packages,
+    Reports, Subscriptions, SyncLog, TrendingStore, WatchLog,
 };
 
 /// The ports that one SQL adapter implements, over a fresh and empty store.
@@ -22,6 +22,8 @@ pub struct SqlPorts {
     pub watch_log: Arc<dyn WatchLog>,
     /// Events that wait.
     pub outbox: Arc<dyn Outbox>,
+    /// Events that were buried.
+    pub dead_letters: Arc<dyn DeadLetters>,
     /// Leases.
     pub lease: Arc<dyn Lease>,
     /// Whatever has to live as long as the store.
@@ -48,6 +50,8 @@ pub struct DocumentPorts {
     pub reports: Arc<dyn Reports>,
     /// Sync records.
     pub sync_log: Arc<dyn SyncLog>,
+    /// Scores by the hour.
+    pub trending: Arc<dyn TrendingStore>,
     /// Whatever has to live as long as the store.
     pub keep: Box<dyn Any + Send + Sync>,
 }

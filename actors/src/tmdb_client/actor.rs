@@ -13,6 +13,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
+use tokio::time::Instant;
 
 use super::{
     circuit::{Circuit, CircuitState},
@@ -33,6 +34,9 @@ const ATTEMPTS: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Requests in flight, those included that nobody waits for any more.
 const IN_FLIGHT: usize = 512;
+/// A request that failed only after this is not sent again: whoever is silent would be silent
+/// then, and the circuit has to hear of it.
+const SILENCE: Duration = Duration::from_secs(4);
 /// How long to leave a source alone that says 429 without a `Retry-After`.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -112,6 +116,7 @@ async fn attempts(
             return Err(MetadataError::RateLimited { retry_after: Some(left) }.into());
         }
         counters.requests.fetch_add(1, Ordering::Relaxed);
+        let sent = Instant::now();
         let error = match guarded(ask(&*source, &request)).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,
@@ -121,7 +126,7 @@ async fn attempts(
         if let MetadataError::RateLimited { retry_after } = &error {
             pace.pause(retry_after.unwrap_or(PATIENCE));
         }
-        if attempt == ATTEMPTS || !error.is_transient() {
+        if attempt == ATTEMPTS || !error.is_transient() || sent.elapsed() >= SILENCE {
             return Err(error.into());
         }
         attempt += 1;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot, watch};
 use watchme_actors::{
-    domain::{PARTITIONS, Timestamp, partition_of},
+    domain::{PARTITIONS, Timestamp, UserId, partition_of},
     ports::{Acknowledge, BusError, BusMessage, Consumer, Delivery, EventBus, Outbox},
 };
 
@@ -98,6 +98,10 @@ impl EventBus for InProcessBus {
             .bury(message.event_id, reason, Timestamp::now())
             .await
             .map_err(|error| BusError::Unavailable(error.to_string()))
+    }
+
+    async fn erase(&self, _: UserId) -> Result<(), BusError> {
+        Ok(())
     }
 
     async fn check(&self) -> Result<(), BusError> {

@@ -1,9 +1,29 @@
-//! What storing a movie over a stored one comes to.
+//! What storing movies over stored ones comes to.
 
-use watchme_actors::domain::{Movie, MovieDetails, Timestamp};
+use std::collections::HashMap;
+
+use watchme_actors::domain::{Movie, MovieDetails, MovieId, Timestamp};
+
+/// What is to be written, each movie once even where the batch has it twice, in the batch's order.
+pub(super) fn outcome<'a>(
+    before: &HashMap<MovieId, Movie>,
+    batch: impl IntoIterator<Item = &'a Movie>,
+) -> Vec<Movie> {
+    let mut order = Vec::new();
+    let mut after: HashMap<MovieId, Movie> = HashMap::new();
+    for movie in batch {
+        let current = after.get(&movie.id).or_else(|| before.get(&movie.id));
+        if let Some(next) = merged(current, movie)
+            && after.insert(movie.id, next).is_none()
+        {
+            order.push(movie.id);
+        }
+    }
+    order.into_iter().filter_map(|id| after.remove(&id)).collect()
+}
 
 /// What is to be stored; `None` when the stored movie is newer.
-pub(super) fn merged(stored: Option<&Movie>, incoming: &Movie) -> Option<Movie> {
+fn merged(stored: Option<&Movie>, incoming: &Movie) -> Option<Movie> {
     match stored {
         Some(stored) if stored.fetched_at > incoming.fetched_at => None,
         Some(stored) if incoming.details.is_none() => {
@@ -23,4 +43,11 @@ fn timeless(movie: &Movie) -> Movie {
     let details =
         movie.details.map(|details| MovieDetails { fetched_at: Timestamp::EPOCH, ..details });
     Movie { details, fetched_at: Timestamp::EPOCH, ..movie }
+}
+
+/// The date as the number yyyymmdd: it sorts by date and is compared by year.
+pub(super) fn released(movie: &Movie) -> Option<i64> {
+    movie.release_date.map(|date| {
+        i64::from(date.year()) * 10_000 + i64::from(date.month()) * 100 + i64::from(date.day())
+    })
 }

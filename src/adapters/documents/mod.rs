@@ -1,17 +1,14 @@
-//! Movies, genres, projections and sync records as JSON documents in a SQLite file of their own.
+//! Movies, genres, projections, sync records and trending scores as documents: in a SQLite file of
+//! their own, or in MongoDB.
 //!
-//! Everything in it can be rebuilt from the metadata source and from SQL, so that it trades the
-//! last moments before a power cut for speed, and never competes with marks for a write lock.
+//! All of it can be rebuilt from the metadata source and from SQL, so that it never competes with
+//! marks for a write lock, and uses nothing but the atomicity of single documents.
 
-mod catalogue;
-mod errors;
-mod genres;
-mod json;
 mod merge;
-mod reports;
-mod selection;
-mod store;
-mod sync_log;
-mod upsert;
+mod mongodb;
+mod sqlite;
 
-pub use store::DocumentStore;
+pub use self::{
+    mongodb::{MongoDocuments, MongoSettings},
+    sqlite::SqliteDocuments,
+};

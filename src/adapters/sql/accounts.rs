@@ -19,6 +19,13 @@ use super::{
     rows::{contains, get, number, offset, parsed, time},
 };
 
+pub(super) const BY_ID: &str =
+    "SELECT id, email, name, role, status, created_at, updated_at FROM users WHERE id = ?";
+pub(super) const BY_EMAIL: &str = "SELECT id, email, name, role, status, created_at, updated_at,
+    password_hash FROM users WHERE email = ?";
+
+pub(super) const ANY_ADMIN: &str = "SELECT id FROM users WHERE role = 'admin' LIMIT 1";
+
 fn user_of(row: &AnyRow) -> Result<User, StoreError> {
     Ok(User {
         id: parsed(row, "id")?,
@@ -39,11 +46,11 @@ fn email_taken(error: sqlx::Error) -> AccountError {
     }
 }
 
-async fn insert(conn: &mut AnyConnection, account: NewAccount) -> Result<User, AccountError> {
+async fn insert(conn: &mut AnyConnection, account: &NewAccount) -> Result<User, AccountError> {
     let user = User {
         id: UserId::generate(),
-        email: account.email,
-        name: account.name,
+        email: account.email.clone(),
+        name: account.name.clone(),
         role: account.role,
         status: UserStatus::Active,
         created_at: account.now,
@@ -60,7 +67,7 @@ async fn insert(conn: &mut AnyConnection, account: NewAccount) -> Result<User, A
     .bind(user.name.as_str().to_lowercase())
     .bind(user.role.as_str())
     .bind(user.status.as_str())
-    .bind(account.password_hash)
+    .bind(account.password_hash.as_str())
     .bind(user.created_at.as_millis())
     .bind(user.updated_at.as_millis())
     .execute(conn)
@@ -69,20 +76,29 @@ async fn insert(conn: &mut AnyConnection, account: NewAccount) -> Result<User, A
     Ok(user)
 }
 
+/// Binds: identifier.
+pub(super) fn lock_sql(dialect: Dialect) -> &'static str {
+    for_update!(
+        dialect,
+        "SELECT id, email, name, role, status, created_at, updated_at FROM users WHERE id = ?"
+    )
+}
+
+pub(super) fn lock_admins_sql(dialect: Dialect) -> &'static str {
+    for_update!(
+        dialect,
+        "SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id"
+    )
+}
+
 /// Reads an account and locks its row until the transaction ends.
 pub(super) async fn lock_user(
     conn: &mut AnyConnection,
     dialect: Dialect,
     id: UserId,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query(for_update!(
-        dialect,
-        "SELECT id, email, name, role, status, created_at, updated_at FROM users WHERE id = ?"
-    ))
-    .bind(id.to_string())
-    .fetch_optional(conn)
-    .await
-    .db()?;
+    let row =
+        sqlx::query(lock_sql(dialect)).bind(id.to_string()).fetch_optional(conn).await.db()?;
     row.as_ref().map(user_of).transpose()
 }
 
@@ -96,22 +112,14 @@ pub(super) async fn keep_an_admin(
     if (leaving.role, leaving.status) != (Role::Admin, UserStatus::Active) {
         return Ok(());
     }
-    let admins: Vec<String> = sqlx::query_scalar(for_update!(
-        dialect,
-        "SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id"
-    ))
-    .fetch_all(conn)
-    .await
-    .db()?;
+    let admins: Vec<String> =
+        sqlx::query_scalar(lock_admins_sql(dialect)).fetch_all(conn).await.db()?;
     let id = leaving.id.to_string();
     if admins.iter().any(|admin| *admin != id) { Ok(()) } else { Err(AccountError::LastAdmin) }
 }
 
-async fn any_admin(executor: impl sqlx::Executor<'_, Database = Any>) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT id FROM users WHERE role = 'admin' LIMIT 1")
-        .fetch_optional(executor)
-        .await
-        .db()?;
+async fn any_admin(conn: &mut AnyConnection) -> Result<bool, StoreError> {
+    let row = sqlx::query(ANY_ADMIN).fetch_optional(conn).await.db()?;
     Ok(row.is_some())
 }
 
@@ -138,56 +146,54 @@ impl Accounts for SqlStore {
         account: NewAccount,
         idempotency: Option<&IdempotencyKey>,
     ) -> Result<Created<User>, AccountError> {
-        let mut tx = self.begin_write().await?;
-        if let Claim::Repeated(user) = idempotency::claim(&mut tx, idempotency, account.now).await?
-        {
-            return Ok(Created::Before(user));
-        }
-        let user = insert(&mut tx, account).await?;
-        idempotency::answer(&mut tx, idempotency, Some(user.id), &user).await?;
-        tx.commit().await.db()?;
-        Ok(Created::Now(user))
+        let account = &account;
+        self.write(|mut tx| async move {
+            let claim = idempotency::claim(&mut tx, idempotency, account.now).await?;
+            if let Claim::Repeated(user) = claim {
+                return Ok(Created::Before(user));
+            }
+            let user = insert(&mut tx, account).await?;
+            idempotency::answer(&mut tx, idempotency, Some(user.id), &user).await?;
+            Ok(Created::Now(user))
+        })
+        .await
     }
 
     async fn create_first_admin(&self, account: NewAccount) -> Result<Option<User>, AccountError> {
-        let mut tx = self.begin_write().await?;
-        if any_admin(&mut *tx).await? {
-            return Ok(None);
-        }
-        let user = insert(&mut tx, account).await?;
-        tx.commit().await.db()?;
-        Ok(Some(user))
+        let account = &account;
+        self.write(|mut tx| async move {
+            if any_admin(&mut tx).await? {
+                return Ok(None);
+            }
+            insert(&mut tx, account).await.map(Some)
+        })
+        .await
     }
 
     async fn has_admin(&self) -> Result<bool, StoreError> {
-        any_admin(self.reader()).await
+        self.read(|mut tx| async move { any_admin(&mut tx).await }).await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        let row = sqlx::query(
-            "SELECT id, email, name, role, status, created_at, updated_at FROM users WHERE id = ?",
-        )
-        .bind(id.to_string())
-        .fetch_optional(self.reader())
+        self.read(|mut tx| async move {
+            let row =
+                sqlx::query(BY_ID).bind(id.to_string()).fetch_optional(&mut *tx).await.db()?;
+            row.as_ref().map(user_of).transpose()
+        })
         .await
-        .db()?;
-        row.as_ref().map(user_of).transpose()
     }
 
     async fn credentials(&self, email: &Email) -> Result<Option<Credentials>, StoreError> {
-        let row = sqlx::query(
-            "SELECT id, email, name, role, status, created_at, updated_at, password_hash
-             FROM users WHERE email = ?",
-        )
-        .bind(email.as_str())
-        .fetch_optional(self.reader())
+        self.read(|mut tx| async move {
+            let row =
+                sqlx::query(BY_EMAIL).bind(email.as_str()).fetch_optional(&mut *tx).await.db()?;
+            let Some(row) = row else { return Ok(None) };
+            Ok(Some(Credentials {
+                user: user_of(&row)?,
+                password_hash: get(&row, "password_hash")?,
+            }))
+        })
         .await
-        .db()?;
-        row.as_ref()
-            .map(|row| {
-                Ok(Credentials { user: user_of(row)?, password_hash: get(row, "password_hash")? })
-            })
-            .transpose()
     }
 
     async fn users(
@@ -195,23 +201,24 @@ impl Accounts for SqlStore {
         filter: &UserFilter,
         page: PageRequest,
     ) -> Result<Page<User>, StoreError> {
-        let mut tx = self.begin_snapshot().await?;
-        let mut count = QueryBuilder::new("SELECT COUNT(*) AS total FROM users");
-        push_filter(&mut count, filter);
-        let count = count.build().fetch_one(&mut *tx).await.db()?;
-        let mut list = QueryBuilder::new(
-            "SELECT id, email, name, role, status, created_at, updated_at FROM users",
-        );
-        push_filter(&mut list, filter);
-        list.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.size()));
-        list.push(" OFFSET ").push_bind(offset(page));
-        let rows = list.build().fetch_all(&mut *tx).await.db()?;
-        tx.commit().await.db()?;
-        Ok(Page {
-            items: rows.iter().map(user_of).collect::<Result<_, _>>()?,
-            total_items: number(&count, "total")?,
-            request: page,
+        self.snapshot(|mut tx| async move {
+            let mut count = QueryBuilder::new("SELECT COUNT(*) AS total FROM users");
+            push_filter(&mut count, filter);
+            let count = count.build().fetch_one(&mut *tx).await.db()?;
+            let mut list = QueryBuilder::new(
+                "SELECT id, email, name, role, status, created_at, updated_at FROM users",
+            );
+            push_filter(&mut list, filter);
+            list.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.size()));
+            list.push(" OFFSET ").push_bind(offset(page));
+            let rows = list.build().fetch_all(&mut *tx).await.db()?;
+            Ok(Page {
+                items: rows.iter().map(user_of).collect::<Result<_, _>>()?,
+                total_items: number(&count, "total")?,
+                request: page,
+            })
         })
+        .await
     }
 
     async fn change_profile(
@@ -220,25 +227,28 @@ impl Accounts for SqlStore {
         change: ProfileChange,
         now: Timestamp,
     ) -> Result<User, AccountError> {
-        let mut tx = self.begin_write().await?;
-        let user = lock_user(&mut tx, self.dialect, id).await?.ok_or(AccountError::NotFound)?;
-        if (&user.name, &user.email) == (&change.name, &change.email) {
-            return Ok(user);
-        }
-        let user = User { name: change.name, email: change.email, updated_at: now, ..user };
-        sqlx::query(
-            "UPDATE users SET name = ?, name_key = ?, email = ?, updated_at = ? WHERE id = ?",
-        )
-        .bind(user.name.as_str())
-        .bind(user.name.as_str().to_lowercase())
-        .bind(user.email.as_str())
-        .bind(now.as_millis())
-        .bind(id.to_string())
-        .execute(&mut *tx)
+        let change = &change;
+        self.write(|mut tx| async move {
+            let user = lock_user(&mut tx, self.dialect, id).await?.ok_or(AccountError::NotFound)?;
+            if (&user.name, &user.email) == (&change.name, &change.email) {
+                return Ok(user);
+            }
+            let ProfileChange { name, email } = change.clone();
+            let user = User { name, email, updated_at: now, ..user };
+            sqlx::query(
+                "UPDATE users SET name = ?, name_key = ?, email = ?, updated_at = ? WHERE id = ?",
+            )
+            .bind(user.name.as_str())
+            .bind(user.name.as_str().to_lowercase())
+            .bind(user.email.as_str())
+            .bind(now.as_millis())
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await
+            .map_err(email_taken)?;
+            Ok(user)
+        })
         .await
-        .map_err(email_taken)?;
-        tx.commit().await.db()?;
-        Ok(user)
     }
 
     async fn change_standing(
@@ -247,33 +257,35 @@ impl Accounts for SqlStore {
         change: StandingChange,
         now: Timestamp,
     ) -> Result<User, AccountError> {
-        let mut tx = self.begin_write().await?;
-        let user = lock_user(&mut tx, self.dialect, id).await?.ok_or(AccountError::NotFound)?;
-        let role = change.role.unwrap_or(user.role);
-        let status = change.status.unwrap_or(user.status);
-        if (role, status) == (user.role, user.status) {
-            return Ok(user);
-        }
-        if (role, status) != (Role::Admin, UserStatus::Active) {
-            keep_an_admin(&mut tx, self.dialect, &user).await?;
-        }
-        sqlx::query("UPDATE users SET role = ?, status = ?, updated_at = ? WHERE id = ?")
-            .bind(role.as_str())
-            .bind(status.as_str())
-            .bind(now.as_millis())
-            .bind(id.to_string())
-            .execute(&mut *tx)
-            .await
-            .db()?;
-        tx.commit().await.db()?;
-        Ok(User { role, status, updated_at: now, ..user })
+        self.write(|mut tx| async move {
+            let user = lock_user(&mut tx, self.dialect, id).await?.ok_or(AccountError::NotFound)?;
+            let role = change.role.unwrap_or(user.role);
+            let status = change.status.unwrap_or(user.status);
+            if (role, status) == (user.role, user.status) {
+                return Ok(user);
+            }
+            if (role, status) != (Role::Admin, UserStatus::Active) {
+                keep_an_admin(&mut tx, self.dialect, &user).await?;
+            }
+            sqlx::query("UPDATE users SET role = ?, status = ?, updated_at = ? WHERE id = ?")
+                .bind(role.as_str())
+                .bind(status.as_str())
+                .bind(now.as_millis())
+                .bind(id.to_string())
+                .execute(&mut *tx)
+                .await
+                .db()?;
+            Ok(User { role, status, updated_at: now, ..user })
+        })
+        .await
     }
 
     async fn delete(&self, id: UserId, now: Timestamp) -> Result<(), AccountError> {
-        let mut tx = self.begin_write().await?;
-        let user = lock_user(&mut tx, self.dialect, id).await?.ok_or(AccountError::NotFound)?;
-        keep_an_admin(&mut tx, self.dialect, &user).await?;
-        erasure::erase(&mut tx, id, now).await?;
-        Ok(self.commit_event(tx).await?)
+        self.write(|mut tx| async move {
+            let user = lock_user(&mut tx, self.dialect, id).await?.ok_or(AccountError::NotFound)?;
+            keep_an_admin(&mut tx, self.dialect, &user).await?;
+            Ok(erasure::erase(&mut tx, id, now).await?)
+        })
+        .await
     }
 }

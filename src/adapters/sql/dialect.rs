@@ -5,21 +5,36 @@
 pub(super) enum Dialect {
     /// SQLite, with one write connection.
     Sqlite,
+    /// MySQL from 8.4 on; kept to what MariaDB understands as well.
+    MySql,
+}
+
+/// What a piece of work needs from its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// To read by one statement, which sees one moment by itself.
+    Single,
+    /// To read by several statements that all see the same moment.
+    Snapshot,
+    /// To write, all or nothing.
+    Write,
 }
 
 impl Dialect {
-    /// Begins a transaction that writes. On SQLite it takes the lock of the whole database now: a
-    /// transaction that read first and asked for the lock later could be refused it.
-    pub(super) fn begin_write(self) -> &'static str {
-        match self {
-            Self::Sqlite => "BEGIN IMMEDIATE",
-        }
-    }
-
-    /// Begins a transaction all of whose reads see the same moment.
-    pub(super) fn begin_snapshot(self) -> &'static str {
-        match self {
-            Self::Sqlite => "BEGIN DEFERRED",
+    /// What begins a transaction, if there is to be one.
+    pub(super) fn begin(self, frame: Frame) -> Option<&'static str> {
+        match (frame, self) {
+            (Frame::Single, _) => None,
+            (Frame::Snapshot, Self::Sqlite) => Some("BEGIN DEFERRED"),
+            // The first statement concerns the next transaction only.
+            (Frame::Snapshot, Self::MySql) => Some(
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+                 START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+            ),
+            // Takes the lock of the whole database now: a transaction that read first and asked
+            // for the lock later could be refused it.
+            (Frame::Write, Self::Sqlite) => Some("BEGIN IMMEDIATE"),
+            (Frame::Write, Self::MySql) => Some("START TRANSACTION"),
         }
     }
 
@@ -33,6 +48,13 @@ impl Dialect {
                  WHERE name = ? AND (owner = ?
                     OR expires_at <= CAST(unixepoch('subsec') * 1000 AS INTEGER))"
             }
+            // Not `UNIX_TIMESTAMP`, which goes through the session's time zone and its lost hours.
+            Self::MySql => {
+                "UPDATE leases SET owner = ?,
+                    expires_at = TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000 + ?
+                 WHERE name = ? AND (owner = ? OR expires_at <=
+                    TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)"
+            }
         }
     }
 
@@ -43,25 +65,33 @@ impl Dialect {
                 "INSERT INTO leases (name, owner, expires_at)
                  VALUES (?, ?, CAST(unixepoch('subsec') * 1000 AS INTEGER) + ?)"
             }
+            Self::MySql => {
+                "INSERT INTO leases (name, owner, expires_at) VALUES (?, ?,
+                    TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000 + ?)"
+            }
         }
     }
 }
 
 /// A statement that locks the rows it reads until its transaction ends. SQLite needs no word for
-/// it: the transaction has locked the database. A server's engine adds `FOR UPDATE`.
+/// it: the transaction has locked the database.
 macro_rules! for_update {
     ($dialect:expr, $sql:literal) => {
         match $dialect {
             $crate::adapters::sql::dialect::Dialect::Sqlite => $sql,
+            $crate::adapters::sql::dialect::Dialect::MySql => concat!($sql, " FOR UPDATE"),
         }
     };
 }
 
-/// The same for rows that others may go on reading: a server's engine adds `FOR SHARE`.
+/// The same for rows that others may go on reading. (MariaDB does not know `FOR SHARE`.)
 macro_rules! for_share {
     ($dialect:expr, $sql:literal) => {
         match $dialect {
             $crate::adapters::sql::dialect::Dialect::Sqlite => $sql,
+            $crate::adapters::sql::dialect::Dialect::MySql => {
+                concat!($sql, " LOCK IN SHARE MODE")
+            }
         }
     };
 }

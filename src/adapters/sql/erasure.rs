@@ -1,38 +1,33 @@
 //! Taking a user out of every table.
 
-use sqlx::AnyConnection;
 use watchme_actors::{
     domain::{EventId, Timestamp, UserId, WatchChange, WatchEvent},
     ports::StoreError,
 };
 
-use super::{errors::Db, idempotency, outbox, rows::number};
+use super::{errors::Db, idempotency, outbox, rows::number, work::Tx};
 
 /// Deletes a user whose row is locked, and writes the user's last event. Subscriptions and marks
 /// with their genres and plays go with the row, by the schema's references; packages lose their
 /// maker in the same way.
-pub(super) async fn erase(
-    conn: &mut AnyConnection,
-    user: UserId,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub(super) async fn erase(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
     let id = user.to_string();
     let row = sqlx::query("SELECT watch_seq FROM users WHERE id = ?")
         .bind(id.as_str())
-        .fetch_one(&mut *conn)
+        .fetch_one(&mut **tx)
         .await
         .db()?;
     let seq: u64 = number(&row, "watch_seq")?;
-    idempotency::forget(conn, user).await?;
+    idempotency::forget(tx, user).await?;
     // What was not published yet would only come to be dropped: the user is gone.
     sqlx::query("DELETE FROM outbox WHERE user_id = ?")
         .bind(id.as_str())
-        .execute(&mut *conn)
+        .execute(&mut **tx)
         .await
         .db()?;
     sqlx::query("DELETE FROM users WHERE id = ?")
         .bind(id.as_str())
-        .execute(&mut *conn)
+        .execute(&mut **tx)
         .await
         .db()?;
     let event = WatchEvent {
@@ -42,5 +37,5 @@ pub(super) async fn erase(
         at: now,
         change: WatchChange::Erased,
     };
-    outbox::insert(conn, &event).await
+    outbox::insert(tx, &event).await
 }

@@ -21,6 +21,19 @@ use super::{
 /// How long a key is kept.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Binds: scope, key, moment.
+pub(super) const EXPIRE: &str =
+    "DELETE FROM idempotency_keys WHERE scope = ? AND client_key = ? AND created_at <= ?";
+
+/// Binds: scope, key.
+pub(super) const EARLIER: &str =
+    "SELECT fingerprint, answer FROM idempotency_keys WHERE scope = ? AND client_key = ?";
+
+/// A range instead of a pattern, so that the primary key answers it. Binds: both ends.
+pub(super) const FORGET_OWN: &str = "DELETE FROM idempotency_keys WHERE scope >= ? AND scope < ?";
+
+pub(super) const FORGET_ABOUT: &str = "DELETE FROM idempotency_keys WHERE owner = ?";
+
 /// What a claim has come to.
 pub(super) enum Claim<T> {
     /// The request is to be carried out.
@@ -67,15 +80,13 @@ pub(super) async fn claim<T: DeserializeOwned>(
     now: Timestamp,
 ) -> Result<Claim<T>, ClaimError> {
     let Some(key) = key else { return Ok(Claim::First) };
-    sqlx::query(
-        "DELETE FROM idempotency_keys WHERE scope = ? AND client_key = ? AND created_at <= ?",
-    )
-    .bind(key.scope.as_str())
-    .bind(key.key.as_str())
-    .bind(expired_at(now))
-    .execute(&mut *conn)
-    .await
-    .db()?;
+    sqlx::query(EXPIRE)
+        .bind(key.scope.as_str())
+        .bind(key.key.as_str())
+        .bind(expired_at(now))
+        .execute(&mut *conn)
+        .await
+        .db()?;
     let claimed = sqlx::query(
         "INSERT INTO idempotency_keys (scope, client_key, fingerprint, created_at)
          VALUES (?, ?, ?, ?)",
@@ -119,14 +130,12 @@ async fn earlier<T: DeserializeOwned>(
     conn: &mut AnyConnection,
     key: &IdempotencyKey,
 ) -> Result<T, ClaimError> {
-    let row = sqlx::query(
-        "SELECT fingerprint, answer FROM idempotency_keys WHERE scope = ? AND client_key = ?",
-    )
-    .bind(key.scope.as_str())
-    .bind(key.key.as_str())
-    .fetch_one(conn)
-    .await
-    .db()?;
+    let row = sqlx::query(EARLIER)
+        .bind(key.scope.as_str())
+        .bind(key.key.as_str())
+        .fetch_one(conn)
+        .await
+        .db()?;
     let fingerprint = get::<&str>(&row, "fingerprint")?;
     if fingerprint != key.fingerprint && Some(fingerprint) != key.previous_fingerprint.as_deref() {
         return Err(ClaimError::KeyReused);
@@ -158,17 +167,13 @@ pub(super) async fn answer<T: Serialize + Sync>(
 
 /// Deletes every key of a user's own requests and every answer about the user.
 pub(super) async fn forget(conn: &mut AnyConnection, user: UserId) -> Result<(), StoreError> {
-    // A range instead of a pattern, so that the primary key answers it: `!` follows the space.
-    sqlx::query("DELETE FROM idempotency_keys WHERE scope >= ? AND scope < ?")
+    // `!` follows the space.
+    sqlx::query(FORGET_OWN)
         .bind(format!("{user} "))
         .bind(format!("{user}!"))
         .execute(&mut *conn)
         .await
         .db()?;
-    sqlx::query("DELETE FROM idempotency_keys WHERE owner = ?")
-        .bind(user.to_string())
-        .execute(conn)
-        .await
-        .db()?;
+    sqlx::query(FORGET_ABOUT).bind(user.to_string()).execute(conn).await.db()?;
     Ok(())
 }

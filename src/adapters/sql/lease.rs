@@ -10,19 +10,6 @@ use super::{
     errors::{Db, is_taken, store_error},
 };
 
-impl SqlStore {
-    /// Ends every lease. Only for a process that knows that it is the only one: the leases are
-    /// then of a process that died with them, and nobody has to wait until they run out.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn end_leases(&self) -> Result<(), StoreError> {
-        let mut tx = self.begin_write().await?;
-        sqlx::query("DELETE FROM leases").execute(&mut *tx).await.db()?;
-        tx.commit().await.db()
-    }
-}
-
 #[async_trait]
 impl Lease for SqlStore {
     async fn acquire(
@@ -31,19 +18,21 @@ impl Lease for SqlStore {
         owner: LeaseOwner,
         ttl: Duration,
     ) -> Result<bool, StoreError> {
-        let owner = owner.to_string();
+        let owner = &owner.to_string();
         // Bounded, so that the sum with the clock cannot overflow.
         let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX).min(i64::from(u32::MAX));
-        let mut tx = self.begin_write().await?;
-        let taken = sqlx::query(self.dialect.take_lease())
-            .bind(owner.as_str())
-            .bind(ttl)
-            .bind(name)
-            .bind(owner.as_str())
-            .execute(&mut *tx)
-            .await
-            .db()?;
-        let held = taken.rows_affected() > 0 || {
+        self.write(|mut tx| async move {
+            let taken = sqlx::query(self.dialect.take_lease())
+                .bind(owner.as_str())
+                .bind(ttl)
+                .bind(name)
+                .bind(owner.as_str())
+                .execute(&mut *tx)
+                .await
+                .db()?;
+            if taken.rows_affected() > 0 {
+                return Ok(true);
+            }
             let first = sqlx::query(self.dialect.first_lease())
                 .bind(name)
                 .bind(owner.as_str())
@@ -51,23 +40,24 @@ impl Lease for SqlStore {
                 .execute(&mut *tx)
                 .await;
             match first {
-                Ok(_) => true,
-                Err(error) if is_taken(&error) => false,
-                Err(error) => return Err(store_error(&error)),
+                Ok(_) => Ok(true),
+                Err(error) if is_taken(&error) => Ok(false),
+                Err(error) => Err(store_error(&error)),
             }
-        };
-        tx.commit().await.db()?;
-        Ok(held)
+        })
+        .await
     }
 
     async fn release(&self, name: &str, owner: LeaseOwner) -> Result<(), StoreError> {
-        let mut tx = self.begin_write().await?;
-        sqlx::query("DELETE FROM leases WHERE name = ? AND owner = ?")
-            .bind(name)
-            .bind(owner.to_string())
-            .execute(&mut *tx)
-            .await
-            .db()?;
-        tx.commit().await.db()
+        self.write(|mut tx| async move {
+            sqlx::query("DELETE FROM leases WHERE name = ? AND owner = ?")
+                .bind(name)
+                .bind(owner.to_string())
+                .execute(&mut *tx)
+                .await
+                .db()?;
+            Ok(())
+        })
+        .await
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! One code base over `sqlx::Any` for every engine, within what all of them understand: `?` for
 //! parameters, whole numbers and text for every value, no engine's own upserts. What still
-//! differs is in [`dialect`]. A transaction that is dropped without a commit is rolled back.
+//! differs is in [`dialect`]. Every port reads and writes through the three ways of [`work`].
 
 mod accounts;
+mod dead_letters;
 mod dialect;
 mod erasure;
 mod errors;
@@ -15,8 +16,13 @@ mod packages;
 #[cfg(test)]
 mod plans;
 mod rows;
+mod server;
+mod settings;
+mod sqlite;
 mod store;
 mod subscriptions;
 mod watch_log;
+mod work;
 
-pub use store::{SqlSettings, SqlStore};
+pub use settings::SqlSettings;
+pub use store::SqlStore;

@@ -1,6 +1,6 @@
 //! The port of the outbox, and the writing of events into it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{Any, AnyConnection, QueryBuilder};
@@ -15,21 +15,50 @@ use super::{
     errors::Db,
     idempotency,
     rows::{get, number, optional_time, parsed, time, to_json},
+    work::Tx,
 };
 
 /// Rows that one purge deletes of each kind, and that one statement names.
 const BATCH: usize = 500;
 
 pub(super) const UNPUBLISHED: &str = "SELECT id, event_id, user_id, kind, payload, created_at,
-    traceparent FROM outbox
+    times_published, traceparent FROM outbox
     WHERE state = 0 ORDER BY id LIMIT ?";
 
-const BACKLOG: &str = "SELECT
+/// A batch of what may be purged. Binds: moment, size.
+pub(super) const PURGEABLE: &str =
+    "SELECT id FROM outbox WHERE state = 1 AND published_at < ? LIMIT ?";
+
+/// The newest key of one batch of the oldest: a bound that no engine needs `DELETE … LIMIT` for.
+/// Binds: moment, size.
+pub(super) const PURGEABLE_KEYS: &str = "SELECT MAX(created_at) FROM (
+    SELECT created_at FROM idempotency_keys WHERE created_at <= ? ORDER BY created_at LIMIT ?
+    ) AS batch";
+
+pub(super) const PURGE_KEYS: &str = "DELETE FROM idempotency_keys WHERE created_at <= ?";
+
+/// Binds: moment, reason, event.
+pub(super) const BURY: &str = "UPDATE outbox SET state = 2, buried_at = ?, buried_reason = ?
+    WHERE event_id = ? AND state <> 2";
+
+/// A batch of what was published, in the order of that, after a place. Binds: moment of the place,
+/// moment to end at, moment of the place, identifier of the place, size.
+pub(super) const PUBLISHED: &str = "SELECT id, published_at, created_at FROM outbox
+    WHERE state = 1 AND published_at >= ? AND published_at <= ? AND (published_at > ? OR id > ?)
+    ORDER BY published_at, id LIMIT ?";
+
+pub(super) const LAST_PUBLISHED: &str =
+    "SELECT MAX(published_at) AS last FROM outbox WHERE state = 1";
+
+/// Replicas' clocks may differ: an event may be noted as published before it was made.
+const SKEW: Duration = Duration::from_secs(600);
+
+pub(super) const BACKLOG: &str = "SELECT
     (SELECT COUNT(*) FROM outbox WHERE state = 0) AS events,
     (SELECT created_at FROM outbox WHERE state = 0 ORDER BY id LIMIT 1) AS oldest";
 
 /// Writes an event, in the transaction of its cause.
-pub(super) async fn insert(conn: &mut AnyConnection, event: &WatchEvent) -> Result<(), StoreError> {
+pub(super) async fn insert(tx: &mut Tx, event: &WatchEvent) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO outbox (event_id, user_id, kind, payload, created_at, traceparent)
          VALUES (?, ?, ?, ?, ?, ?)",
@@ -40,69 +69,123 @@ pub(super) async fn insert(conn: &mut AnyConnection, event: &WatchEvent) -> Resu
     .bind(to_json(event)?)
     .bind(event.at.as_millis())
     .bind(current_trace().map(|trace| trace.to_string()))
-    .execute(conn)
+    .execute(&mut **tx)
     .await
     .db()?;
+    tx.wake_relay();
     Ok(())
 }
 
-/// Ends a statement with `id IN (…)` and runs it. Statements of every length would push the
-/// useful ones out of the connection's cache, so it is not kept.
-async fn execute_for(
-    conn: &mut AnyConnection,
-    mut statement: QueryBuilder<Any>,
-    ids: &[i64],
-) -> Result<u64, StoreError> {
+/// Ends a statement with `id IN (…)`.
+fn of_ids(mut statement: QueryBuilder<Any>, ids: &[i64]) -> QueryBuilder<Any> {
     statement.push(" AND id IN (");
     let mut list = statement.separated(", ");
     for id in ids {
         list.push_bind(*id);
     }
     statement.push(")");
+    statement
+}
+
+/// Notes events as published; only those that wait: what was buried meanwhile stays buried.
+pub(super) fn publish_query(ids: &[i64], now: Timestamp) -> QueryBuilder<Any> {
+    let mut statement = QueryBuilder::new(
+        "UPDATE outbox SET state = 1, times_published = times_published + 1, published_at = ",
+    );
+    statement.push_bind(now.as_millis()).push(" WHERE state = 0");
+    of_ids(statement, ids)
+}
+
+pub(super) fn republish_query(ids: &[i64]) -> QueryBuilder<Any> {
+    let wait = "UPDATE outbox SET state = 0, published_at = NULL WHERE state = 1";
+    of_ids(QueryBuilder::new(wait), ids)
+}
+
+pub(super) fn purge_query(ids: &[i64]) -> QueryBuilder<Any> {
+    of_ids(QueryBuilder::new("DELETE FROM outbox WHERE state = 1"), ids)
+}
+
+/// Statements of every length would push the useful ones out of the connection's cache, so this
+/// one is not kept.
+async fn execute(
+    conn: &mut AnyConnection,
+    mut statement: QueryBuilder<Any>,
+) -> Result<u64, StoreError> {
     let done = statement.build().persistent(false).execute(conn).await.db()?;
     Ok(done.rows_affected())
 }
 
 impl SqlStore {
     async fn purge_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM outbox WHERE state = 1 AND published_at < ? LIMIT ?",
-        )
-        .bind(before.as_millis())
-        .bind(BATCH as i64)
-        .fetch_all(self.reader())
-        .await
-        .db()?;
+        let ids: Vec<i64> = self
+            .read(|mut tx| async move {
+                sqlx::query_scalar(PURGEABLE)
+                    .bind(before.as_millis())
+                    .bind(BATCH as i64)
+                    .fetch_all(&mut *tx)
+                    .await
+                    .db()
+            })
+            .await?;
         if ids.is_empty() {
             return Ok(0);
         }
-        let mut tx = self.begin_write().await?;
-        let statement = QueryBuilder::new("DELETE FROM outbox WHERE state = 1");
-        let deleted = execute_for(&mut tx, statement, &ids).await?;
-        tx.commit().await.db()?;
-        Ok(deleted)
+        let ids = ids.as_slice();
+        self.write(|mut tx| async move { execute(&mut tx, purge_query(ids)).await }).await
     }
 
     async fn purge_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
-        // The newest of one batch of the oldest: a bound that no engine needs `DELETE … LIMIT` for.
-        let newest: Option<i64> = sqlx::query_scalar(
-            "SELECT MAX(created_at) FROM (SELECT created_at FROM idempotency_keys
-             WHERE created_at <= ? ORDER BY created_at LIMIT ?) AS batch",
-        )
-        .bind(idempotency::expired_at(now))
-        .bind(BATCH as i64)
-        .fetch_one(self.reader())
-        .await
-        .db()?;
+        let newest: Option<i64> = self
+            .read(|mut tx| async move {
+                sqlx::query_scalar(PURGEABLE_KEYS)
+                    .bind(idempotency::expired_at(now))
+                    .bind(BATCH as i64)
+                    .fetch_one(&mut *tx)
+                    .await
+                    .db()
+            })
+            .await?;
         let Some(newest) = newest else { return Ok(0) };
-        let mut tx = self.begin_write().await?;
-        let deleted = sqlx::query("DELETE FROM idempotency_keys WHERE created_at <= ?")
-            .bind(newest)
-            .execute(&mut *tx)
-            .await
-            .db()?;
-        tx.commit().await.db()?;
-        Ok(deleted.rows_affected())
+        self.write(|mut tx| async move {
+            let deleted = sqlx::query(PURGE_KEYS).bind(newest).execute(&mut *tx).await.db()?;
+            Ok(deleted.rows_affected())
+        })
+        .await
+    }
+
+    /// Lets one batch wait again; its number, and the place where it ended.
+    async fn republish_batch(
+        &self,
+        since: Timestamp,
+        last: i64,
+        place: (i64, i64),
+    ) -> Result<(u64, Option<(i64, i64)>), StoreError> {
+        self.write(|mut tx| async move {
+            let rows = sqlx::query(PUBLISHED)
+                .bind(place.0)
+                .bind(last)
+                .bind(place.0)
+                .bind(place.1)
+                .bind(BATCH as i64)
+                .fetch_all(&mut *tx)
+                .await
+                .db()?;
+            let Some(end) = rows.last() else { return Ok((0, None)) };
+            let end = (get(end, "published_at")?, get(end, "id")?);
+            let mut ids = Vec::with_capacity(rows.len());
+            for row in &rows {
+                if time(row, "created_at")? >= since {
+                    ids.push(get(row, "id")?);
+                }
+            }
+            if ids.is_empty() {
+                return Ok((0, Some(end)));
+            }
+            let waiting = execute(&mut tx, republish_query(&ids)).await?;
+            tx.wake_relay();
+            Ok((waiting, Some(end)))
+        })
+        .await
     }
 }
 
@@ -113,8 +196,11 @@ impl Outbox for SqlStore {
     }
 
     async fn unpublished(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
-        let rows =
-            sqlx::query(UNPUBLISHED).bind(i64::from(limit)).fetch_all(self.reader()).await.db()?;
+        let rows = self
+            .read(|mut tx| async move {
+                sqlx::query(UNPUBLISHED).bind(i64::from(limit)).fetch_all(&mut *tx).await.db()
+            })
+            .await?;
         rows.iter()
             .map(|row| {
                 Ok(OutboxRow {
@@ -124,6 +210,7 @@ impl Outbox for SqlStore {
                     kind: get(row, "kind")?,
                     payload: get(row, "payload")?,
                     at: time(row, "created_at")?,
+                    times_published: number(row, "times_published")?,
                     // One that cannot be read is no reason to hold an event back.
                     traceparent: get::<Option<String>>(row, "traceparent")?
                         .and_then(|text| text.parse().ok()),
@@ -136,46 +223,55 @@ impl Outbox for SqlStore {
         if ids.is_empty() {
             return Ok(());
         }
-        let mut tx = self.begin_write().await?;
-        for batch in ids.chunks(BATCH) {
-            let mut statement = QueryBuilder::new("UPDATE outbox SET state = 1, published_at = ");
-            // Only what waits: an event that was buried meanwhile stays buried.
-            statement.push_bind(now.as_millis()).push(" WHERE state = 0");
-            execute_for(&mut tx, statement, batch).await?;
-        }
-        tx.commit().await.db()
+        self.write(|mut tx| async move {
+            for batch in ids.chunks(BATCH) {
+                execute(&mut tx, publish_query(batch, now)).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn bury(&self, event: EventId, reason: &str, now: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.begin_write().await?;
-        sqlx::query(
-            "UPDATE outbox SET state = 2, buried_at = ?, buried_reason = ?
-             WHERE event_id = ? AND state <> 2",
-        )
-        .bind(now.as_millis())
-        .bind(reason)
-        .bind(event.to_string())
-        .execute(&mut *tx)
+        self.write(|mut tx| async move {
+            sqlx::query(BURY)
+                .bind(now.as_millis())
+                .bind(reason)
+                .bind(event.to_string())
+                .execute(&mut *tx)
+                .await
+                .db()?;
+            Ok(())
+        })
         .await
-        .db()?;
-        tx.commit().await.db()
     }
 
     async fn republish(&self, since: Timestamp) -> Result<u64, StoreError> {
-        let mut tx = self.begin_write().await?;
-        let waiting = sqlx::query(
-            "UPDATE outbox SET state = 0, published_at = NULL WHERE state = 1 AND created_at >= ?",
-        )
-        .bind(since.as_millis())
-        .execute(&mut *tx)
-        .await
-        .db()?;
-        self.commit_event(tx).await?;
-        Ok(waiting.rows_affected())
+        // In batches, so that none takes long or holds many rows, and up to what was published
+        // before this began: the relay is publishing again what has been let go.
+        let last = self
+            .read(|mut tx| async move {
+                let row = sqlx::query(LAST_PUBLISHED).fetch_one(&mut *tx).await.db()?;
+                get::<Option<i64>>(&row, "last")
+            })
+            .await?;
+        let Some(last) = last else { return Ok(0) };
+        let mut waiting = 0;
+        let mut place = (since.before(SKEW).as_millis(), 0);
+        loop {
+            let (more, end) = self.republish_batch(since, last, place).await?;
+            waiting += more;
+            place = match end {
+                Some(end) => end,
+                None => return Ok(waiting),
+            };
+        }
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
-        let row = sqlx::query(BACKLOG).fetch_one(self.reader()).await.db()?;
+        let row = self
+            .read(|mut tx| async move { sqlx::query(BACKLOG).fetch_one(&mut *tx).await.db() })
+            .await?;
         Ok(Backlog { events: number(&row, "events")?, oldest: optional_time(&row, "oldest")? })
     }
 

@@ -25,6 +25,13 @@ use super::{
 /// Versions that one statement asks for.
 const BATCH: usize = 50;
 
+pub(super) const ONE: &str = "SELECT * FROM packages WHERE id = ?";
+
+pub(super) const VERSIONS: &str = "SELECT version, name, genres, created_at FROM package_versions
+    WHERE package_id = ? ORDER BY version DESC LIMIT ? OFFSET ?";
+
+const COUNT_VERSIONS: &str = "SELECT COUNT(*) AS total FROM package_versions WHERE package_id = ?";
+
 fn package_of(row: &AnyRow) -> Result<Package, StoreError> {
     Ok(Package {
         id: parsed(row, "id")?,
@@ -72,6 +79,39 @@ async fn maker(
         .await
         .db()?;
     Ok(found.map(|_| user))
+}
+
+/// Makes a package with its first version.
+async fn insert(conn: &mut AnyConnection, new: NewPackage) -> Result<Package, PackageError> {
+    let package = Package {
+        id: PackageId::generate(),
+        name: new.name,
+        genres: new.genres,
+        version: 1,
+        floor_version: 1,
+        created_at: new.now,
+        updated_at: new.now,
+        archived_at: None,
+        created_by: maker(conn, new.created_by).await?,
+    };
+    sqlx::query(
+        "INSERT INTO packages (id, name, name_key, live_name_key, genres, version,
+            floor_version, created_at, updated_at, created_by)
+         VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?, ?)",
+    )
+    .bind(package.id.to_string())
+    .bind(package.name.as_str())
+    .bind(package.name.key())
+    .bind(package.name.key())
+    .bind(to_json(&package.genres)?)
+    .bind(package.created_at.as_millis())
+    .bind(package.updated_at.as_millis())
+    .bind(package.created_by.map(|user| user.to_string()))
+    .execute(&mut *conn)
+    .await
+    .map_err(name_taken)?;
+    insert_version(conn, &package).await?;
+    Ok(package)
 }
 
 /// Writes the version that `package` is now at.
@@ -125,6 +165,35 @@ fn push_filter(query: &mut QueryBuilder<Any>, filter: &PackageFilter) {
     }
 }
 
+/// The statement that counts what a filter lets through.
+pub(super) fn count_query(filter: &PackageFilter) -> QueryBuilder<Any> {
+    let mut query = QueryBuilder::new("SELECT COUNT(*) AS total FROM packages p");
+    push_filter(&mut query, filter);
+    query
+}
+
+/// The statement of one page of packages.
+pub(super) fn page_query(filter: &PackageFilter, page: PageRequest) -> QueryBuilder<Any> {
+    let mut query = QueryBuilder::new("SELECT p.* FROM packages p");
+    push_filter(&mut query, filter);
+    query.push(" ORDER BY p.id LIMIT ").push_bind(i64::from(page.size()));
+    query.push(" OFFSET ").push_bind(offset(page));
+    query
+}
+
+/// The statement that asks for the genres of versions.
+pub(super) fn genres_query(versions: &[(PackageId, u32)]) -> QueryBuilder<Any> {
+    let mut query =
+        QueryBuilder::new("SELECT package_id, version, genres FROM package_versions WHERE ");
+    let mut either = query.separated(" OR ");
+    for (package, version) in versions {
+        either.push("(package_id = ").push_bind_unseparated(package.to_string());
+        either.push_unseparated(" AND version = ");
+        either.push_bind_unseparated(i64::from(*version)).push_unseparated(")");
+    }
+    query
+}
+
 #[async_trait]
 impl Packages for SqlStore {
     async fn create(
@@ -132,44 +201,17 @@ impl Packages for SqlStore {
         package: NewPackage,
         idempotency: Option<&IdempotencyKey>,
     ) -> Result<Created<Package>, PackageError> {
-        let mut tx = self.begin_write().await?;
-        if let Claim::Repeated(package) =
-            idempotency::claim(&mut tx, idempotency, package.now).await?
-        {
-            return Ok(Created::Before(package));
-        }
-        let created_by = maker(&mut tx, package.created_by).await?;
-        let package = Package {
-            id: PackageId::generate(),
-            name: package.name,
-            genres: package.genres,
-            version: 1,
-            floor_version: 1,
-            created_at: package.now,
-            updated_at: package.now,
-            archived_at: None,
-            created_by,
-        };
-        sqlx::query(
-            "INSERT INTO packages (id, name, name_key, live_name_key, genres, version,
-                floor_version, created_at, updated_at, created_by)
-             VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?, ?)",
-        )
-        .bind(package.id.to_string())
-        .bind(package.name.as_str())
-        .bind(package.name.key())
-        .bind(package.name.key())
-        .bind(to_json(&package.genres)?)
-        .bind(package.created_at.as_millis())
-        .bind(package.updated_at.as_millis())
-        .bind(package.created_by.map(|user| user.to_string()))
-        .execute(&mut *tx)
+        let package = &package;
+        self.write(|mut tx| async move {
+            let claim = idempotency::claim(&mut tx, idempotency, package.now).await?;
+            if let Claim::Repeated(package) = claim {
+                return Ok(Created::Before(package));
+            }
+            let package = insert(&mut tx, package.clone()).await?;
+            idempotency::answer(&mut tx, idempotency, package.created_by, &package).await?;
+            Ok(Created::Now(package))
+        })
         .await
-        .map_err(name_taken)?;
-        insert_version(&mut tx, &package).await?;
-        idempotency::answer(&mut tx, idempotency, package.created_by, &package).await?;
-        tx.commit().await.db()?;
-        Ok(Created::Now(package))
     }
 
     async fn made_before(
@@ -177,17 +219,16 @@ impl Packages for SqlStore {
         key: &IdempotencyKey,
         now: Timestamp,
     ) -> Result<Option<Package>, PackageError> {
-        let mut tx = self.begin_snapshot().await?;
-        Ok(idempotency::answered(&mut tx, key, now).await?)
+        self.snapshot(|mut tx| async move { Ok(idempotency::answered(&mut tx, key, now).await?) })
+            .await
     }
 
     async fn package(&self, id: PackageId) -> Result<Option<Package>, StoreError> {
-        let row = sqlx::query("SELECT * FROM packages WHERE id = ?")
-            .bind(id.to_string())
-            .fetch_optional(self.reader())
-            .await
-            .db()?;
-        row.as_ref().map(package_of).transpose()
+        self.read(|mut tx| async move {
+            let row = sqlx::query(ONE).bind(id.to_string()).fetch_optional(&mut *tx).await.db()?;
+            row.as_ref().map(package_of).transpose()
+        })
+        .await
     }
 
     async fn packages(
@@ -195,21 +236,16 @@ impl Packages for SqlStore {
         filter: &PackageFilter,
         page: PageRequest,
     ) -> Result<Page<Package>, StoreError> {
-        let mut tx = self.begin_snapshot().await?;
-        let mut count = QueryBuilder::new("SELECT COUNT(*) AS total FROM packages p");
-        push_filter(&mut count, filter);
-        let count = count.build().fetch_one(&mut *tx).await.db()?;
-        let mut list = QueryBuilder::new("SELECT p.* FROM packages p");
-        push_filter(&mut list, filter);
-        list.push(" ORDER BY p.id LIMIT ").push_bind(i64::from(page.size()));
-        list.push(" OFFSET ").push_bind(offset(page));
-        let rows = list.build().fetch_all(&mut *tx).await.db()?;
-        tx.commit().await.db()?;
-        Ok(Page {
-            items: rows.iter().map(package_of).collect::<Result<_, _>>()?,
-            total_items: number(&count, "total")?,
-            request: page,
+        self.snapshot(|mut tx| async move {
+            let count = count_query(filter).build().fetch_one(&mut *tx).await.db()?;
+            let rows = page_query(filter, page).build().fetch_all(&mut *tx).await.db()?;
+            Ok(Page {
+                items: rows.iter().map(package_of).collect::<Result<_, _>>()?,
+                total_items: number(&count, "total")?,
+                request: page,
+            })
         })
+        .await
     }
 
     async fn versions(
@@ -217,24 +253,6 @@ impl Packages for SqlStore {
         id: PackageId,
         page: PageRequest,
     ) -> Result<Page<PackageVersion>, StoreError> {
-        let mut tx = self.begin_snapshot().await?;
-        let count =
-            sqlx::query("SELECT COUNT(*) AS total FROM package_versions WHERE package_id = ?")
-                .bind(id.to_string())
-                .fetch_one(&mut *tx)
-                .await
-                .db()?;
-        let rows = sqlx::query(
-            "SELECT version, name, genres, created_at FROM package_versions
-             WHERE package_id = ? ORDER BY version DESC LIMIT ? OFFSET ?",
-        )
-        .bind(id.to_string())
-        .bind(i64::from(page.size()))
-        .bind(offset(page))
-        .fetch_all(&mut *tx)
-        .await
-        .db()?;
-        tx.commit().await.db()?;
         let version = |row: &AnyRow| {
             Ok(PackageVersion {
                 package: id,
@@ -244,72 +262,89 @@ impl Packages for SqlStore {
                 created_at: time(row, "created_at")?,
             })
         };
-        Ok(Page {
-            items: rows.iter().map(version).collect::<Result<_, StoreError>>()?,
-            total_items: number(&count, "total")?,
-            request: page,
+        self.snapshot(|mut tx| async move {
+            let count =
+                sqlx::query(COUNT_VERSIONS).bind(id.to_string()).fetch_one(&mut *tx).await.db()?;
+            let rows = sqlx::query(VERSIONS)
+                .bind(id.to_string())
+                .bind(i64::from(page.size()))
+                .bind(offset(page))
+                .fetch_all(&mut *tx)
+                .await
+                .db()?;
+            Ok(Page {
+                items: rows.iter().map(version).collect::<Result<_, StoreError>>()?,
+                total_items: number(&count, "total")?,
+                request: page,
+            })
         })
+        .await
     }
 
     async fn edit(&self, id: PackageId, edit: PackageEdit) -> Result<Package, PackageError> {
-        let mut tx = self.begin_write().await?;
-        let old = lock_package(&mut tx, self.dialect, id).await?.ok_or(PackageError::NotFound)?;
-        if old.archived_at.is_some() {
-            return Err(PackageError::Archived);
-        }
-        if old.version != edit.expected_version {
-            return Err(PackageError::VersionMismatch { current: old.version });
-        }
-        let version = old.version + 1;
-        let package = Package {
-            name: edit.name,
-            genres: edit.genres,
-            version,
-            floor_version: match edit.apply_to {
-                ApplyTo::New => old.floor_version,
-                ApplyTo::All => version,
-            },
-            updated_at: edit.now,
-            ..old
-        };
-        sqlx::query(
-            "UPDATE packages SET name = ?, name_key = ?, live_name_key = ?, genres = ?,
+        let edit = &edit;
+        self.write(|mut tx| async move {
+            let old =
+                lock_package(&mut tx, self.dialect, id).await?.ok_or(PackageError::NotFound)?;
+            if old.archived_at.is_some() {
+                return Err(PackageError::Archived);
+            }
+            if old.version != edit.expected_version {
+                return Err(PackageError::VersionMismatch { current: old.version });
+            }
+            let version = old.version + 1;
+            let package = Package {
+                name: edit.name.clone(),
+                genres: edit.genres.clone(),
+                version,
+                floor_version: match edit.apply_to {
+                    ApplyTo::New => old.floor_version,
+                    ApplyTo::All => version,
+                },
+                updated_at: edit.now,
+                ..old
+            };
+            sqlx::query(
+                "UPDATE packages SET name = ?, name_key = ?, live_name_key = ?, genres = ?,
                 version = ?, floor_version = ?, updated_at = ? WHERE id = ?",
-        )
-        .bind(package.name.as_str())
-        .bind(package.name.key())
-        .bind(package.name.key())
-        .bind(to_json(&package.genres)?)
-        .bind(i64::from(package.version))
-        .bind(i64::from(package.floor_version))
-        .bind(package.updated_at.as_millis())
-        .bind(id.to_string())
-        .execute(&mut *tx)
+            )
+            .bind(package.name.as_str())
+            .bind(package.name.key())
+            .bind(package.name.key())
+            .bind(to_json(&package.genres)?)
+            .bind(i64::from(package.version))
+            .bind(i64::from(package.floor_version))
+            .bind(package.updated_at.as_millis())
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await
+            .map_err(name_taken)?;
+            insert_version(&mut tx, &package).await?;
+            Ok(package)
+        })
         .await
-        .map_err(name_taken)?;
-        insert_version(&mut tx, &package).await?;
-        tx.commit().await.db()?;
-        Ok(package)
     }
 
     async fn archive(&self, id: PackageId, now: Timestamp) -> Result<Package, PackageError> {
-        let mut tx = self.begin_write().await?;
-        let old = lock_package(&mut tx, self.dialect, id).await?.ok_or(PackageError::NotFound)?;
-        if old.archived_at.is_some() {
-            return Ok(old);
-        }
-        sqlx::query(
-            "UPDATE packages SET archived_at = ?, updated_at = ?, live_name_key = NULL
+        self.write(|mut tx| async move {
+            let old =
+                lock_package(&mut tx, self.dialect, id).await?.ok_or(PackageError::NotFound)?;
+            if old.archived_at.is_some() {
+                return Ok(old);
+            }
+            sqlx::query(
+                "UPDATE packages SET archived_at = ?, updated_at = ?, live_name_key = NULL
              WHERE id = ?",
-        )
-        .bind(now.as_millis())
-        .bind(now.as_millis())
-        .bind(id.to_string())
-        .execute(&mut *tx)
+            )
+            .bind(now.as_millis())
+            .bind(now.as_millis())
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await
+            .db()?;
+            Ok(Package { archived_at: Some(now), updated_at: now, ..old })
+        })
         .await
-        .db()?;
-        tx.commit().await.db()?;
-        Ok(Package { archived_at: Some(now), updated_at: now, ..old })
     }
 
     async fn version_genres(
@@ -318,16 +353,12 @@ impl Packages for SqlStore {
     ) -> Result<HashMap<(PackageId, u32), GenreSet>, StoreError> {
         let mut found = HashMap::with_capacity(versions.len());
         for batch in versions.chunks(BATCH) {
-            let mut query = QueryBuilder::new(
-                "SELECT package_id, version, genres FROM package_versions WHERE ",
-            );
-            let mut either = query.separated(" OR ");
-            for (package, version) in batch {
-                either.push("(package_id = ").push_bind_unseparated(package.to_string());
-                either.push_unseparated(" AND version = ");
-                either.push_bind_unseparated(i64::from(*version)).push_unseparated(")");
-            }
-            let rows = query.build().persistent(false).fetch_all(self.reader()).await.db()?;
+            let rows = self
+                .read(|mut tx| async move {
+                    let mut query = genres_query(batch);
+                    query.build().persistent(false).fetch_all(&mut *tx).await.db()
+                })
+                .await?;
             for row in &rows {
                 let key = (parsed(row, "package_id")?, number(row, "version")?);
                 found.insert(key, json(row, "genres")?);

@@ -1,7 +1,7 @@
 //! The port of subscriptions.
 
 use async_trait::async_trait;
-use sqlx::{Any, AnyConnection, any::AnyRow};
+use sqlx::{AnyConnection, any::AnyRow};
 use watchme_actors::{
     domain::{
         Holding, PackageRef, Page, PageRequest, Subscription, SubscriptionId, Timestamp, UserId,
@@ -35,9 +35,13 @@ macro_rules! effective {
     };
 }
 
-const ONE: &str = effective!("WHERE s.id = ?");
-const OF_USER: &str = effective!("WHERE s.user_id = ? ORDER BY s.id DESC LIMIT ? OFFSET ?");
+pub(super) const ONE: &str = effective!("WHERE s.id = ?");
+pub(super) const OF_USER: &str =
+    effective!("WHERE s.user_id = ? ORDER BY s.id DESC LIMIT ? OFFSET ?");
 pub(super) const HOLDINGS: &str = effective!("WHERE s.user_id = ? AND s.ends_at > ? ORDER BY s.id");
+
+pub(super) const COUNT_OF_USER: &str =
+    "SELECT COUNT(*) AS total FROM subscriptions WHERE user_id = ?";
 
 /// Whether the user holds the package at some moment of a time. A subscription that was cancelled
 /// before it began holds nothing.
@@ -63,11 +67,20 @@ fn subscription_of(row: &AnyRow) -> Result<Subscription, StoreError> {
     })
 }
 
+fn holding_of(row: &AnyRow) -> Result<Holding, StoreError> {
+    Ok(Holding {
+        subscription: parsed(row, "id")?,
+        package: package_of(row)?,
+        starts_at: time(row, "starts_at")?,
+        ends_at: end(row, "ends_at")?,
+    })
+}
+
 async fn one(
-    executor: impl sqlx::Executor<'_, Database = Any>,
+    conn: &mut AnyConnection,
     id: SubscriptionId,
 ) -> Result<Option<Subscription>, StoreError> {
-    let row = sqlx::query(ONE).bind(id.to_string()).fetch_optional(executor).await.db()?;
+    let row = sqlx::query(ONE).bind(id.to_string()).fetch_optional(conn).await.db()?;
     row.as_ref().map(subscription_of).transpose()
 }
 
@@ -132,15 +145,17 @@ impl Subscriptions for SqlStore {
         subscription: NewSubscription,
         idempotency: Option<&IdempotencyKey>,
     ) -> Result<Created<Subscription>, SubscriptionError> {
-        let mut tx = self.begin_write().await?;
-        let claim = idempotency::claim(&mut tx, idempotency, subscription.now).await?;
-        if let Claim::Repeated(made) = claim {
-            return Ok(Created::Before(made));
-        }
-        let made = insert(&mut tx, self.dialect, &subscription).await?;
-        idempotency::answer(&mut tx, idempotency, Some(made.user_id), &made).await?;
-        tx.commit().await.db()?;
-        Ok(Created::Now(made))
+        let subscription = &subscription;
+        self.write(|mut tx| async move {
+            let claim = idempotency::claim(&mut tx, idempotency, subscription.now).await?;
+            if let Claim::Repeated(made) = claim {
+                return Ok(Created::Before(made));
+            }
+            let made = insert(&mut tx, self.dialect, subscription).await?;
+            idempotency::answer(&mut tx, idempotency, Some(made.user_id), &made).await?;
+            Ok(Created::Now(made))
+        })
+        .await
     }
 
     async fn made_before(
@@ -148,12 +163,12 @@ impl Subscriptions for SqlStore {
         key: &IdempotencyKey,
         now: Timestamp,
     ) -> Result<Option<Subscription>, SubscriptionError> {
-        let mut tx = self.begin_snapshot().await?;
-        Ok(idempotency::answered(&mut tx, key, now).await?)
+        self.snapshot(|mut tx| async move { Ok(idempotency::answered(&mut tx, key, now).await?) })
+            .await
     }
 
     async fn subscription(&self, id: SubscriptionId) -> Result<Option<Subscription>, StoreError> {
-        one(self.reader(), id).await
+        self.read(|mut tx| async move { one(&mut tx, id).await }).await
     }
 
     async fn subscriptions(
@@ -161,25 +176,23 @@ impl Subscriptions for SqlStore {
         user: UserId,
         page: PageRequest,
     ) -> Result<Page<Subscription>, StoreError> {
-        let mut tx = self.begin_snapshot().await?;
-        let count = sqlx::query("SELECT COUNT(*) AS total FROM subscriptions WHERE user_id = ?")
-            .bind(user.to_string())
-            .fetch_one(&mut *tx)
-            .await
-            .db()?;
-        let rows = sqlx::query(OF_USER)
-            .bind(user.to_string())
-            .bind(i64::from(page.size()))
-            .bind(offset(page))
-            .fetch_all(&mut *tx)
-            .await
-            .db()?;
-        tx.commit().await.db()?;
-        Ok(Page {
-            items: rows.iter().map(subscription_of).collect::<Result<_, _>>()?,
-            total_items: number(&count, "total")?,
-            request: page,
+        self.snapshot(|mut tx| async move {
+            let count =
+                sqlx::query(COUNT_OF_USER).bind(user.to_string()).fetch_one(&mut *tx).await.db()?;
+            let rows = sqlx::query(OF_USER)
+                .bind(user.to_string())
+                .bind(i64::from(page.size()))
+                .bind(offset(page))
+                .fetch_all(&mut *tx)
+                .await
+                .db()?;
+            Ok(Page {
+                items: rows.iter().map(subscription_of).collect::<Result<_, _>>()?,
+                total_items: number(&count, "total")?,
+                request: page,
+            })
         })
+        .await
     }
 
     async fn cancel(
@@ -188,51 +201,45 @@ impl Subscriptions for SqlStore {
         ends_at: Timestamp,
         now: Timestamp,
     ) -> Result<Subscription, SubscriptionError> {
-        let mut tx = self.begin_write().await?;
-        // The holder of a subscription never changes, so it may be read before the lock.
-        let holder =
-            one(&mut *tx, id).await?.ok_or(SubscriptionError::NotFound)?.user_id.to_string();
-        // A mark that was asked for before this moment and comes after it is judged at this one.
-        // This is also what locks the user's row.
-        sqlx::query(
-            "UPDATE users SET cancelled_at =
+        self.write(|mut tx| async move {
+            // The holder of a subscription never changes, so it may be read before the lock.
+            let holder =
+                one(&mut tx, id).await?.ok_or(SubscriptionError::NotFound)?.user_id.to_string();
+            // A mark that was asked for before this moment and comes after it is judged at this one.
+            // This is also what locks the user's row.
+            sqlx::query(
+                "UPDATE users SET cancelled_at =
                 CASE WHEN cancelled_at < ? THEN ? ELSE cancelled_at END WHERE id = ?",
-        )
-        .bind(now.as_millis())
-        .bind(now.as_millis())
-        .bind(holder)
-        .execute(&mut *tx)
-        .await
-        .db()?;
-        let end = ends_at.max(now).as_millis();
-        sqlx::query("UPDATE subscriptions SET ends_at = ? WHERE id = ? AND ends_at > ?")
-            .bind(end)
-            .bind(id.to_string())
-            .bind(end)
+            )
+            .bind(now.as_millis())
+            .bind(now.as_millis())
+            .bind(holder)
             .execute(&mut *tx)
             .await
             .db()?;
-        let cancelled = one(&mut *tx, id).await?.ok_or(SubscriptionError::NotFound)?;
-        tx.commit().await.db()?;
-        Ok(cancelled)
+            let end = ends_at.max(now).as_millis();
+            sqlx::query("UPDATE subscriptions SET ends_at = ? WHERE id = ? AND ends_at > ?")
+                .bind(end)
+                .bind(id.to_string())
+                .bind(end)
+                .execute(&mut *tx)
+                .await
+                .db()?;
+            one(&mut tx, id).await?.ok_or(SubscriptionError::NotFound)
+        })
+        .await
     }
 
     async fn holdings(&self, user: UserId, now: Timestamp) -> Result<Vec<Holding>, StoreError> {
-        let rows = sqlx::query(HOLDINGS)
-            .bind(user.to_string())
-            .bind(now.as_millis())
-            .fetch_all(self.reader())
-            .await
-            .db()?;
-        rows.iter()
-            .map(|row| {
-                Ok(Holding {
-                    subscription: parsed(row, "id")?,
-                    package: package_of(row)?,
-                    starts_at: time(row, "starts_at")?,
-                    ends_at: end(row, "ends_at")?,
-                })
-            })
-            .collect()
+        self.read(|mut tx| async move {
+            let rows = sqlx::query(HOLDINGS)
+                .bind(user.to_string())
+                .bind(now.as_millis())
+                .fetch_all(&mut *tx)
+                .await
+                .db()?;
+            rows.iter().map(holding_of).collect()
+        })
+        .await
     }
 }

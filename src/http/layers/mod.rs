@@ -2,6 +2,7 @@
 
 mod request_id;
 mod span;
+mod trace;
 
 use std::time::Instant;
 
@@ -17,6 +18,8 @@ use actix_web::{
     web,
 };
 
+use watchme_actors::ports::traced;
+
 use super::{AppState, ErrorCode, Problem};
 
 pub(crate) use request_id::RequestId;
@@ -29,7 +32,7 @@ pub(crate) const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-requ
 #[derive(Clone, Copy)]
 pub(crate) struct RoutePattern(pub(crate) &'static str);
 
-/// Gives the request its id, measures it, and has the last word on errors: whatever leaves here
+/// Gives the request its id and its place in a trace, measures it, and has the last word on errors: whatever leaves here
 /// with a 4xx or 5xx is problem+json and names the request.
 pub(crate) async fn outermost<B: MessageBody + 'static>(
     req: ServiceRequest,
@@ -40,7 +43,7 @@ pub(crate) async fn outermost<B: MessageBody + 'static>(
     req.extensions_mut().insert(id.clone());
     let state = req.app_data::<web::Data<AppState>>().cloned();
     let method = method_label(req.method());
-    let response = match next.call(req).await {
+    let response = match traced(trace::of(&req), next.call(req)).await {
         Ok(response) => response,
         // Only a layer fails like this, not a handler: there is no request to answer to any more.
         Err(error) => {

@@ -19,6 +19,7 @@ fn message(user: UserId, number: u32) -> BusMessage {
         kind: "marked".to_owned(),
         payload: format!("{{\"number\":{number}}}"),
         at: Timestamp::from_millis(1_772_366_400_000 + i64::from(number)),
+        repetition: 0,
         traceparent: Some(TraceParent::generate()),
         unreadable: None,
     }

@@ -58,6 +58,15 @@ pub async fn a_movie_reads_back_whole(ports: &DocumentPorts) {
     assert_eq!(ports.catalogue.count().await.unwrap(), 2);
 }
 
+/// Several movies are read at once, in the order asked; those that are not stored are left out.
+pub async fn several_movies_are_read_in_the_order_asked(ports: &DocumentPorts) {
+    assert!(ports.catalogue.by_ids(&[]).await.unwrap().is_empty());
+    let (one, two) = (Movie { details: Some(details()), ..movie(1, &[18]) }, movie(2, &[35]));
+    ports.catalogue.upsert(&[one.clone(), two.clone(), movie(3, &[18])]).await.unwrap();
+    let asked = [movie_id(2), movie_id(9), movie_id(1)];
+    assert_eq!(ports.catalogue.by_ids(&asked).await.unwrap(), [two, one]);
+}
+
 /// Nothing to store, nothing to remove: nothing happens.
 pub async fn empty_batches_do_nothing(ports: &DocumentPorts) {
     assert!(ports.catalogue.upsert(&[]).await.unwrap().is_empty());
@@ -222,6 +231,7 @@ macro_rules! catalogue_contract {
             [
                 an_empty_catalogue_answers_with_nothing,
                 a_movie_reads_back_whole,
+                several_movies_are_read_in_the_order_asked,
                 empty_batches_do_nothing,
                 an_upsert_reports_new_and_changed_movies,
                 a_change_of_any_field_is_reported,

@@ -4,8 +4,8 @@ use futures_util::future::{FutureExt, join_all};
 
 use super::setup::{account, at, events, key, movie_id, request, viewer};
 use crate::{
-    domain::{EventId, TraceParent, UserId},
-    ports::{Backlog, Created, NewAccount, OutboxRow, traced},
+    domain::{EventId, TraceParent, UserId, partition_of},
+    ports::{Backlog, Created, DeadLetter, NewAccount, OutboxRow, traced},
     testing::SqlPorts,
 };
 
@@ -171,6 +171,58 @@ pub async fn old_keys_are_purged(ports: &SqlPorts) {
     assert_eq!(ports.outbox.purge(at(0), at(day + 100)).await.unwrap(), 0);
 }
 
+/// A buried event is a dead letter, as it was published and with its reason.
+pub async fn buried_events_are_dead_letters(ports: &SqlPorts) {
+    let (ada, rows) = with_marks(ports, 4).await;
+    assert!(ports.dead_letters.list(0, 10).await.unwrap().is_empty());
+    for row in [&rows[2], &rows[0], &rows[3]] {
+        ports.outbox.bury(row.event_id, "unreadable", at(10)).await.unwrap();
+    }
+    let letters = ports.dead_letters.list(0, 10).await.unwrap();
+    let ids: Vec<i64> = letters.iter().map(|letter| letter.id.try_into().unwrap()).collect();
+    assert_eq!(ids, [rows[0].id, rows[2].id, rows[3].id]);
+    let expected = DeadLetter {
+        id: letters[0].id,
+        at: at(10),
+        reason: "unreadable".to_owned(),
+        subject: format!("watchme.watch.v1.{}.marked.{ada}", partition_of(ada)),
+        message_id: rows[0].event_id.to_string(),
+        original: rows[0].payload.clone(),
+    };
+    assert_eq!(letters[0], expected);
+    let after = ports.dead_letters.list(letters[0].id, 1).await.unwrap();
+    assert_eq!(after, letters[1..2]);
+    assert!(ports.dead_letters.list(letters[2].id, 10).await.unwrap().is_empty());
+    assert!(ports.dead_letters.list(u64::MAX, 10).await.unwrap().is_empty());
+}
+
+/// A dead letter that is replayed waits again as it was, and is no dead letter any more.
+pub async fn dead_letters_are_replayed_once(ports: &SqlPorts) {
+    let (_, rows) = with_marks(ports, 2).await;
+    ports.outbox.mark_published(&ids(&rows), at(5)).await.unwrap();
+    ports.outbox.bury(rows[1].event_id, "unreadable", at(10)).await.unwrap();
+    let committed = ports.outbox.committed();
+    committed.notified().await;
+    let id = ports.dead_letters.list(0, 10).await.unwrap()[0].id;
+    assert!(ports.dead_letters.replay(id).await.unwrap());
+    committed.notified().await;
+    assert_eq!(ports.outbox.unpublished(10).await.unwrap(), rows[1..]);
+    assert!(ports.dead_letters.list(0, 10).await.unwrap().is_empty());
+    for unknown in [id, 0, u64::MAX] {
+        assert!(!ports.dead_letters.replay(unknown).await.unwrap());
+    }
+    assert!(committed.notified().now_or_never().is_none(), "there is nothing to tell of");
+    assert_eq!(waiting(ports).await, [rows[1].id]);
+}
+
+/// However many events are to wait again, all of them do.
+pub async fn many_events_wait_again(ports: &SqlPorts) {
+    let (_, rows) = with_marks(ports, 600).await;
+    ports.outbox.mark_published(&ids(&rows), at(1_000)).await.unwrap();
+    assert_eq!(ports.outbox.republish(at(11)).await.unwrap(), 590);
+    assert_eq!(waiting(ports).await, ids(&rows[10..]));
+}
+
 /// Makes one test for each case of this suite.
 #[macro_export]
 macro_rules! outbox_contract {
@@ -186,6 +238,9 @@ macro_rules! outbox_contract {
                 a_commit_signals,
                 no_event_is_missed,
                 published_events_wait_again,
+                many_events_wait_again,
+                buried_events_are_dead_letters,
+                dead_letters_are_replayed_once,
                 events_carry_their_trace,
                 old_events_are_purged,
                 old_keys_are_purged,

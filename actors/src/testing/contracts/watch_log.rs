@@ -34,6 +34,7 @@ macro_rules! watch_log_contract {
                 the_floor_counts_at_once,
                 no_mark_passes_a_cancellation,
                 marks_beside_a_cancellation_come_before_it,
+                marks_beside_a_lowering_come_before_it,
                 a_later_play_moves_the_mark,
                 an_earlier_play_is_no_event,
                 plays_are_refused_with_their_reason,

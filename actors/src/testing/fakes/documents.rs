@@ -6,12 +6,12 @@ use std::{
 };
 
 use crate::{
-    domain::{Genre, GenreId, Movie, MovieId, Projection, UserId},
+    domain::{Genre, GenreId, Hour, Movie, MovieId, Projection, UserId},
     ports::{StoreError, SyncRecord},
     testing::DocumentPorts,
 };
 
-/// Catalogue, genres, reports and sync log in memory; clones share them. Can be told to fail.
+/// Catalogue, genres, reports, sync log and trending scores in memory; clones share them. Can be told to fail.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryDocuments(Arc<Mutex<State>>);
 
@@ -21,6 +21,7 @@ pub(super) struct State {
     pub(super) genres: BTreeMap<GenreId, Genre>,
     pub(super) projections: HashMap<UserId, Projection>,
     pub(super) sync_records: HashMap<String, SyncRecord>,
+    pub(super) scores: BTreeMap<(Hour, MovieId), u64>,
     failing: bool,
     fail_next: u32,
 }
@@ -42,7 +43,7 @@ impl MemoryDocuments {
         self.lock().fail_next = calls;
     }
 
-    /// These four ports for a contract suite.
+    /// These ports for a contract suite.
     #[must_use]
     pub fn ports(&self) -> DocumentPorts {
         DocumentPorts {
@@ -50,6 +51,7 @@ impl MemoryDocuments {
             genres: Arc::new(self.clone()),
             reports: Arc::new(self.clone()),
             sync_log: Arc::new(self.clone()),
+            trending: Arc::new(self.clone()),
             keep: Box::new(()),
         }
     }

@@ -19,6 +19,11 @@ impl Catalogue for MemoryDocuments {
         Ok(self.state()?.movies.get(&id).cloned())
     }
 
+    async fn by_ids(&self, ids: &[MovieId]) -> Result<Vec<Movie>, StoreError> {
+        let state = self.state()?;
+        Ok(ids.iter().filter_map(|id| state.movies.get(id).cloned()).collect())
+    }
+
     async fn movies(
         &self,
         query: &MovieQuery,

@@ -1,13 +1,13 @@
-//! Genres, projections and sync records in memory.
+//! Genres, projections, sync records and scores in memory.
 
-use std::collections::HashMap;
+use std::{cmp::Reverse, collections::HashMap};
 
 use async_trait::async_trait;
 
 use super::MemoryDocuments;
 use crate::{
-    domain::{Genre, GenreList, Projection, UserId},
-    ports::{GenreStore, Reports, StoreError, SyncLog, SyncRecord},
+    domain::{Genre, GenreList, Hour, MovieId, Projection, UserId},
+    ports::{GenreStore, Reports, StoreError, SyncLog, SyncRecord, TrendingStore},
 };
 
 #[async_trait]
@@ -69,6 +69,35 @@ impl SyncLog for MemoryDocuments {
 
     async fn save_sync_record(&self, name: &str, record: &SyncRecord) -> Result<(), StoreError> {
         self.state()?.sync_records.insert(name.to_owned(), *record);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl TrendingStore for MemoryDocuments {
+    async fn add_scores(&self, hour: Hour, scores: &[(MovieId, u64)]) -> Result<(), StoreError> {
+        let mut state = self.state()?;
+        for (movie, score) in scores {
+            *state.scores.entry((hour, *movie)).or_default() += score;
+        }
+        Ok(())
+    }
+
+    async fn top_movies(&self, since: Hour, limit: u32) -> Result<Vec<(MovieId, u64)>, StoreError> {
+        let mut sums: HashMap<MovieId, u64> = HashMap::new();
+        for ((hour, movie), score) in &self.state()?.scores {
+            if *hour >= since {
+                *sums.entry(*movie).or_default() += score;
+            }
+        }
+        let mut top: Vec<(MovieId, u64)> = sums.into_iter().collect();
+        top.sort_by_key(|(movie, score)| (Reverse(*score), *movie));
+        top.truncate(limit as usize);
+        Ok(top)
+    }
+
+    async fn purge_scores(&self, before: Hour) -> Result<(), StoreError> {
+        self.state()?.scores.retain(|(hour, _), _| *hour >= before);
         Ok(())
     }
 }

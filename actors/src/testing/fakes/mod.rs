@@ -1,5 +1,6 @@
 //! Stand-ins for ports that tests drive.
 
+mod bus;
 mod changes;
 mod clock;
 mod documents;
@@ -7,11 +8,16 @@ mod documents_catalogue;
 mod documents_records;
 mod holdings;
 mod lease;
+mod marks;
 mod metadata;
+mod views;
 
+pub use bus::MemoryBus;
 pub use changes::RecordingChanges;
 pub use clock::DrivenClock;
 pub use documents::MemoryDocuments;
 pub use holdings::ScriptedHoldings;
 pub use lease::MemoryLease;
+pub use marks::ScriptedMarks;
 pub use metadata::{MetadataCall, RecordedCall, ScriptedMetadata};
+pub use views::MemoryViews;

@@ -26,7 +26,7 @@ pub struct TmdbSettings {
 }
 
 impl TmdbSettings {
-    /// English (US), 3 s to connect, 10 s for a request, no proxy.
+    /// English (US), 3 s to connect, 5 s for a request, no proxy.
     #[must_use]
     pub fn new(base_url: Url, key: TmdbKey) -> Self {
         Self {
@@ -34,7 +34,7 @@ impl TmdbSettings {
             key,
             language: "en-US".to_owned(),
             connect_timeout: Duration::from_secs(3),
-            request_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(5),
             proxy: None,
         }
     }

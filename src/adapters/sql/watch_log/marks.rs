@@ -14,26 +14,27 @@ use super::{
 };
 use crate::adapters::sql::{
     SqlStore,
+    dialect::Dialect,
     errors::{Db, corrupt},
     rows::{signed, to_json},
+    work::Tx,
 };
 
 pub(super) async fn mark(store: &SqlStore, request: MarkMovie) -> Result<Marked, WatchError> {
-    let mut tx = store.begin_write().await?;
-    let locked = lock(&mut tx, store.dialect, request.user, request.movie_id).await?;
+    let request = &request;
+    store.write(|mut tx| async move { mark_in(&mut tx, store.dialect, request).await }).await
+}
+
+async fn mark_in(tx: &mut Tx, dialect: Dialect, request: &MarkMovie) -> Result<Marked, WatchError> {
+    let locked = lock(tx, dialect, request.user, request.movie_id).await?;
     if let Some(mark) = locked.mark.clone() {
-        let (mark, announced) = correct(&mut tx, &locked, mark, &request).await?;
-        if announced {
-            store.commit_event(tx).await?;
-        } else {
-            tx.commit().await.db()?;
-        }
+        let mark = correct(tx, &locked, mark, request).await?;
         return Ok(Marked { mark, created: false });
     }
-    let movie = request.movie.ok_or(WatchError::MovieRequired)?;
+    let movie = request.movie.clone().ok_or(WatchError::MovieRequired)?;
     // The request's own moment may lie before a cancellation that was committed since.
     let at = request.now.max(locked.cancelled_at);
-    let permitted = entitlement(&mut tx, store.dialect, request.user, at, request.mode).await?;
+    let permitted = entitlement(tx, dialect, request.user, at, request.mode).await?;
     if !permitted.permits(&movie.genres) {
         return Err(WatchError::NotEntitled);
     }
@@ -47,9 +48,8 @@ pub(super) async fn mark(store: &SqlStore, request: MarkMovie) -> Result<Marked,
         marked_seq: locked.next_seq(),
         plays: vec![Play { id: PlayId::generate(), viewing }],
     };
-    insert_mark(&mut tx, &locked, &mark).await?;
-    locked.record(&mut tx, &mark.movie, Kind::Marked(mark.watched_at), request.now).await?;
-    store.commit_event(tx).await?;
+    insert_mark(tx, &locked, &mark).await?;
+    locked.record(tx, &mark.movie, Kind::Marked(mark.watched_at), request.now).await?;
     Ok(Marked { mark, created: true })
 }
 
@@ -90,29 +90,29 @@ async fn insert_mark(
 }
 
 /// Corrects the latest play of an existing mark, if the request brings another viewing. Gives the
-/// mark as it stands now and whether there is an event to tell of.
+/// mark as it stands now.
 async fn correct(
-    conn: &mut AnyConnection,
+    tx: &mut Tx,
     locked: &Locked,
     mark: WatchedMark,
     request: &MarkMovie,
-) -> Result<(WatchedMark, bool), WatchError> {
-    let mut plays = plays_of(conn, locked.user, locked.movie).await?;
+) -> Result<WatchedMark, WatchError> {
+    let mut plays = plays_of(tx, locked.user, locked.movie).await?;
     let Some(viewing) = request.viewing else {
-        return Ok((WatchedMark { plays, ..mark }, false));
+        return Ok(WatchedMark { plays, ..mark });
     };
     // A correction may make another play the latest: repeating the request must not correct that
     // one as well.
     if plays.iter().any(|play| play.viewing == viewing) {
-        return Ok((WatchedMark { plays, ..mark }, false));
+        return Ok(WatchedMark { plays, ..mark });
     }
     let latest = plays.first_mut().ok_or_else(|| corrupt("a mark has no play"))?;
-    rewrite_play(conn, locked, latest, viewing).await?;
+    rewrite_play(tx, locked, latest, viewing).await?;
     latest.viewing = viewing;
     latest_first(&mut plays);
     let watched_at = plays.first().map_or(viewing.watched_at, |play| play.viewing.watched_at);
-    let announced = locked.move_mark(conn, &mark, watched_at, request.now).await?;
-    Ok((WatchedMark { watched_at, plays, ..mark }, announced))
+    locked.move_mark(tx, &mark, watched_at, request.now).await?;
+    Ok(WatchedMark { watched_at, plays, ..mark })
 }
 
 pub(super) async fn unmark(
@@ -121,10 +121,12 @@ pub(super) async fn unmark(
     movie: MovieId,
     now: Timestamp,
 ) -> Result<bool, WatchError> {
-    let mut tx = store.begin_write().await?;
-    let locked = lock(&mut tx, store.dialect, user, movie).await?;
-    let Some(mark) = &locked.mark else { return Ok(false) };
-    locked.remove_mark(&mut tx, mark, now).await?;
-    store.commit_event(tx).await?;
-    Ok(true)
+    store
+        .write(|mut tx| async move {
+            let locked = lock(&mut tx, store.dialect, user, movie).await?;
+            let Some(mark) = &locked.mark else { return Ok(false) };
+            locked.remove_mark(&mut tx, mark, now).await?;
+            Ok(true)
+        })
+        .await
 }

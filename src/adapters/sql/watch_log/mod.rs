@@ -15,7 +15,10 @@ use watchme_actors::{
 };
 
 #[cfg(test)]
-pub(super) use transaction::{LAST_FILM, entitlement_sql};
+pub(super) use {
+    plays::{COUNT, PLAYS},
+    transaction::{LAST_FILM, entitlement_sql, lock_sql},
+};
 
 use super::SqlStore;
 

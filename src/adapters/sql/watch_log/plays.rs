@@ -11,10 +11,18 @@ use watchme_actors::{
 use super::transaction::{Locked, lock};
 use crate::adapters::sql::{
     SqlStore,
+    dialect::Dialect,
     errors::Db,
     idempotency::{self, Claim},
     rows::{get, number, parsed, time},
+    work::Tx,
 };
+
+pub(in crate::adapters::sql) const PLAYS: &str = "SELECT id, watched_at, day_only FROM plays
+    WHERE user_id = ? AND movie_id = ? ORDER BY watched_at DESC, id DESC";
+
+pub(in crate::adapters::sql) const COUNT: &str =
+    "SELECT COUNT(*) AS total FROM plays WHERE user_id = ? AND movie_id = ?";
 
 fn day_only(precision: Precision) -> i16 {
     i16::from(precision == Precision::Day)
@@ -41,15 +49,12 @@ pub(super) async fn plays_of(
     user: UserId,
     movie: MovieId,
 ) -> Result<Vec<Play>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT id, watched_at, day_only FROM plays WHERE user_id = ? AND movie_id = ?
-         ORDER BY watched_at DESC, id DESC",
-    )
-    .bind(user.to_string())
-    .bind(i64::from(movie))
-    .fetch_all(conn)
-    .await
-    .db()?;
+    let rows = sqlx::query(PLAYS)
+        .bind(user.to_string())
+        .bind(i64::from(movie))
+        .fetch_all(conn)
+        .await
+        .db()?;
     rows.iter().map(play_from).collect()
 }
 
@@ -100,32 +105,37 @@ pub(super) async fn add(
     request: AddPlay,
     idempotency: Option<&IdempotencyKey>,
 ) -> Result<Created<Play>, WatchError> {
-    let mut tx = store.begin_write().await?;
-    if let Claim::Repeated(play) = idempotency::claim(&mut tx, idempotency, request.now).await? {
-        return Ok(Created::Before(play));
-    }
-    let locked = lock(&mut tx, store.dialect, request.user, request.movie_id).await?;
+    let request = &request;
+    store
+        .write(|mut tx| async move {
+            let claim = idempotency::claim(&mut tx, idempotency, request.now).await?;
+            if let Claim::Repeated(play) = claim {
+                return Ok(Created::Before(play));
+            }
+            let play = insert(&mut tx, store.dialect, request).await?;
+            idempotency::answer(&mut tx, idempotency, Some(request.user), &play).await?;
+            Ok(Created::Now(play))
+        })
+        .await
+}
+
+async fn insert(tx: &mut Tx, dialect: Dialect, request: &AddPlay) -> Result<Play, WatchError> {
+    let locked = lock(tx, dialect, request.user, request.movie_id).await?;
     let mark = locked.mark.as_ref().ok_or(WatchError::MarkNotFound)?;
-    let count =
-        sqlx::query("SELECT COUNT(*) AS total FROM plays WHERE user_id = ? AND movie_id = ?")
-            .bind(request.user.to_string())
-            .bind(i64::from(request.movie_id))
-            .fetch_one(&mut *tx)
-            .await
-            .db()?;
+    let count = sqlx::query(COUNT)
+        .bind(request.user.to_string())
+        .bind(i64::from(request.movie_id))
+        .fetch_one(&mut **tx)
+        .await
+        .db()?;
     if number::<u64>(&count, "total")? >= u64::from(MAX_PLAYS) {
         return Err(WatchError::TooManyPlays);
     }
     let play = Play { id: PlayId::generate(), viewing: request.viewing };
-    insert_play(&mut tx, &locked, &play).await?;
-    idempotency::answer(&mut tx, idempotency, Some(request.user), &play).await?;
+    insert_play(tx, &locked, &play).await?;
     let watched_at = mark.watched_at.max(play.viewing.watched_at);
-    if locked.move_mark(&mut tx, mark, watched_at, request.now).await? {
-        store.commit_event(tx).await?;
-    } else {
-        tx.commit().await.db()?;
-    }
-    Ok(Created::Now(play))
+    locked.move_mark(tx, mark, watched_at, request.now).await?;
+    Ok(play)
 }
 
 pub(super) async fn delete(
@@ -135,15 +145,28 @@ pub(super) async fn delete(
     play: PlayId,
     now: Timestamp,
 ) -> Result<(), WatchError> {
-    let mut tx = store.begin_write().await?;
-    let locked = lock(&mut tx, store.dialect, user, movie).await?;
+    store
+        .write(
+            |mut tx| async move { delete_in(&mut tx, store.dialect, user, movie, play, now).await },
+        )
+        .await
+}
+
+async fn delete_in(
+    tx: &mut Tx,
+    dialect: Dialect,
+    user: UserId,
+    movie: MovieId,
+    play: PlayId,
+    now: Timestamp,
+) -> Result<(), WatchError> {
+    let locked = lock(tx, dialect, user, movie).await?;
     let mark = locked.mark.as_ref().ok_or(WatchError::MarkNotFound)?;
-    let mut plays = plays_of(&mut tx, user, movie).await?;
+    let mut plays = plays_of(tx, user, movie).await?;
     let place = plays.iter().position(|found| found.id == play).ok_or(WatchError::PlayNotFound)?;
     let deleted = plays.remove(place);
     let Some(latest) = plays.first() else {
-        locked.remove_mark(&mut tx, mark, now).await?;
-        return Ok(store.commit_event(tx).await?);
+        return Ok(locked.remove_mark(tx, mark, now).await?);
     };
     sqlx::query(
         "DELETE FROM plays WHERE user_id = ? AND movie_id = ? AND watched_at = ? AND id = ?",
@@ -152,13 +175,8 @@ pub(super) async fn delete(
     .bind(i64::from(movie))
     .bind(deleted.viewing.watched_at.as_millis())
     .bind(play.to_string())
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await
     .db()?;
-    if locked.move_mark(&mut tx, mark, latest.viewing.watched_at, now).await? {
-        store.commit_event(tx).await?;
-    } else {
-        tx.commit().await.db()?;
-    }
-    Ok(())
+    Ok(locked.move_mark(tx, mark, latest.viewing.watched_at, now).await?)
 }

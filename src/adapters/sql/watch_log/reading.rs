@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::{Any, QueryBuilder, any::AnyRow};
+use sqlx::{Any, AnyConnection, QueryBuilder, any::AnyRow};
 use watchme_actors::{
     domain::{MovieId, MovieSnapshot, Page, PageRequest, Play, Timestamp, UserId, WatchedMark},
     ports::{History, MarkFilter, StoreError, UserSeq},
@@ -24,6 +24,12 @@ pub(in crate::adapters::sql) const CHANGED_BETWEEN: &str =
     "SELECT id, watch_seq, watch_changed_at AS changed_at FROM users
      WHERE watch_changed_at >= ? AND watch_changed_at < ? AND (watch_changed_at > ? OR id > ?)
      ORDER BY watch_changed_at, id LIMIT ?";
+
+pub(in crate::adapters::sql) const ONE: &str = "SELECT movie_id, title, genres, watched_at,
+    marked_at, marked_seq FROM marks WHERE user_id = ? AND movie_id = ?";
+
+pub(in crate::adapters::sql) const WATCHED: &str =
+    "SELECT movie_id FROM marks WHERE user_id = ? ORDER BY movie_id";
 
 pub(in crate::adapters::sql) const HISTORY: &str = "SELECT u.watch_seq,
         m.movie_id, m.title, m.genres, m.watched_at, m.marked_at, m.marked_seq
@@ -57,20 +63,19 @@ pub(super) async fn mark_of(
     user: UserId,
     movie: MovieId,
 ) -> Result<Option<WatchedMark>, StoreError> {
-    let mut tx = store.begin_snapshot().await?;
-    let row = sqlx::query(
-        "SELECT movie_id, title, genres, watched_at, marked_at, marked_seq FROM marks
-         WHERE user_id = ? AND movie_id = ?",
-    )
-    .bind(user.to_string())
-    .bind(i64::from(movie))
-    .fetch_optional(&mut *tx)
-    .await
-    .db()?;
-    let Some(row) = row else { return Ok(None) };
-    let plays = plays_of(&mut tx, user, movie).await?;
-    tx.commit().await.db()?;
-    Ok(Some(WatchedMark { plays, ..mark_from(&row)? }))
+    store
+        .snapshot(|mut tx| async move {
+            let row = sqlx::query(ONE)
+                .bind(user.to_string())
+                .bind(i64::from(movie))
+                .fetch_optional(&mut *tx)
+                .await
+                .db()?;
+            let Some(row) = row else { return Ok(None) };
+            let plays = plays_of(&mut tx, user, movie).await?;
+            Ok(Some(WatchedMark { plays, ..mark_from(&row)? }))
+        })
+        .await
 }
 
 fn push_filter(query: &mut QueryBuilder<Any>, user: UserId, filter: &MarkFilter) {
@@ -82,9 +87,12 @@ fn push_filter(query: &mut QueryBuilder<Any>, user: UserId, filter: &MarkFilter)
         query.push(" AND m.watched_at < ").push_bind(to.as_millis());
     }
     if let Some(genre) = filter.genre {
+        // Told (where it listens) not to begin with the genre: in the order of marks a page is full
+        // before all of a long history was read and sorted.
         query
             .push(
-                " AND EXISTS (SELECT 1 FROM mark_genres g WHERE g.user_id = m.user_id
+                " AND EXISTS (SELECT /*+ NO_SEMIJOIN() */ 1 FROM mark_genres g
+                 WHERE g.user_id = m.user_id
                  AND g.movie_id = m.movie_id AND g.genre_id = ",
             )
             .push_bind(i64::from(genre))
@@ -108,6 +116,46 @@ pub(in crate::adapters::sql) fn page_query(
     query
 }
 
+/// The statement that counts what a filter lets through.
+pub(in crate::adapters::sql) fn count_query(
+    user: UserId,
+    filter: &MarkFilter,
+) -> QueryBuilder<Any> {
+    let mut query = QueryBuilder::new("SELECT COUNT(*) AS total FROM marks m");
+    push_filter(&mut query, user, filter);
+    query
+}
+
+/// The statement that asks for the plays of marks.
+pub(in crate::adapters::sql) fn plays_query(
+    user: UserId,
+    marks: &[WatchedMark],
+) -> QueryBuilder<Any> {
+    let mut query =
+        QueryBuilder::new("SELECT movie_id, id, watched_at, day_only FROM plays WHERE user_id = ");
+    query.push_bind(user.to_string()).push(" AND movie_id IN (");
+    let mut list = query.separated(", ");
+    for mark in marks {
+        list.push_bind(i64::from(mark.movie.id));
+    }
+    query.push(") ORDER BY movie_id, watched_at DESC, id DESC");
+    query
+}
+
+/// The statement that asks for the numbers of users; the number 0 was given with the account.
+pub(in crate::adapters::sql) fn sequences_query(users: &[UserId]) -> QueryBuilder<Any> {
+    let mut query = QueryBuilder::new(
+        "SELECT id, watch_seq, COALESCE(watch_changed_at, created_at) AS changed_at
+         FROM users WHERE id IN (",
+    );
+    let mut list = query.separated(", ");
+    for user in users {
+        list.push_bind(user.to_string());
+    }
+    query.push(")");
+    query
+}
+
 pub(super) async fn marks(
     store: &SqlStore,
     user: UserId,
@@ -115,50 +163,56 @@ pub(super) async fn marks(
     page: PageRequest,
 ) -> Result<Page<WatchedMark>, StoreError> {
     // One snapshot: a mark whose plays went between the statements would have none.
-    let mut tx = store.begin_snapshot().await?;
-    let mut count = QueryBuilder::new("SELECT COUNT(*) AS total FROM marks m");
-    push_filter(&mut count, user, filter);
-    let count = count.build().fetch_one(&mut *tx).await.db()?;
-    let rows = page_query(user, filter, page).build().fetch_all(&mut *tx).await.db()?;
-    let mut items: Vec<WatchedMark> = rows.iter().map(mark_from).collect::<Result<_, _>>()?;
-    if !items.is_empty() {
-        let mut query = QueryBuilder::<Any>::new(
-            "SELECT movie_id, id, watched_at, day_only FROM plays WHERE user_id = ",
-        );
-        query.push_bind(user.to_string()).push(" AND movie_id IN (");
-        let mut list = query.separated(", ");
-        for mark in &items {
-            list.push_bind(i64::from(mark.movie.id));
-        }
-        query.push(") ORDER BY movie_id, watched_at DESC, id DESC");
-        let rows = query.build().persistent(false).fetch_all(&mut *tx).await.db()?;
-        let mut plays: HashMap<MovieId, Vec<Play>> = HashMap::with_capacity(items.len());
-        for row in &rows {
-            plays.entry(movie_id(row, "movie_id")?).or_default().push(play_from(row)?);
-        }
-        for mark in &mut items {
-            mark.plays = plays.remove(&mark.movie.id).unwrap_or_default();
-        }
+    store
+        .snapshot(|mut tx| async move {
+            let count = count_query(user, filter).build().fetch_one(&mut *tx).await.db()?;
+            let rows = page_query(user, filter, page).build().fetch_all(&mut *tx).await.db()?;
+            let mut items: Vec<WatchedMark> =
+                rows.iter().map(mark_from).collect::<Result<_, _>>()?;
+            if !items.is_empty() {
+                add_plays(&mut tx, user, &mut items).await?;
+            }
+            Ok(Page { items, total_items: number(&count, "total")?, request: page })
+        })
+        .await
+}
+
+async fn add_plays(
+    conn: &mut AnyConnection,
+    user: UserId,
+    marks: &mut [WatchedMark],
+) -> Result<(), StoreError> {
+    let mut query = plays_query(user, marks);
+    let rows = query.build().persistent(false).fetch_all(conn).await.db()?;
+    let mut plays: HashMap<MovieId, Vec<Play>> = HashMap::with_capacity(marks.len());
+    for row in &rows {
+        plays.entry(movie_id(row, "movie_id")?).or_default().push(play_from(row)?);
     }
-    tx.commit().await.db()?;
-    Ok(Page { items, total_items: number(&count, "total")?, request: page })
+    for mark in marks {
+        mark.plays = plays.remove(&mark.movie.id).unwrap_or_default();
+    }
+    Ok(())
 }
 
 pub(super) async fn watched_movies(
     store: &SqlStore,
     user: UserId,
 ) -> Result<Vec<MovieId>, StoreError> {
-    let rows = sqlx::query("SELECT movie_id FROM marks WHERE user_id = ? ORDER BY movie_id")
-        .bind(user.to_string())
-        .fetch_all(store.reader())
-        .await
-        .db()?;
+    let rows = store
+        .read(|mut tx| async move {
+            sqlx::query(WATCHED).bind(user.to_string()).fetch_all(&mut *tx).await.db()
+        })
+        .await?;
     rows.iter().map(|row| movie_id(row, "movie_id")).collect()
 }
 
 pub(super) async fn history(store: &SqlStore, user: UserId) -> Result<Option<History>, StoreError> {
     // One statement is one snapshot on every engine.
-    let rows = sqlx::query(HISTORY).bind(user.to_string()).fetch_all(store.reader()).await.db()?;
+    let rows = store
+        .read(|mut tx| async move {
+            sqlx::query(HISTORY).bind(user.to_string()).fetch_all(&mut *tx).await.db()
+        })
+        .await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let seq = number(first, "watch_seq")?;
     let mut marks = Vec::with_capacity(rows.len());
@@ -177,17 +231,12 @@ pub(super) async fn sequences(
 ) -> Result<Vec<UserSeq>, StoreError> {
     let mut found = Vec::with_capacity(users.len());
     for batch in users.chunks(BATCH) {
-        // The number 0 was given with the account.
-        let mut query = QueryBuilder::<Any>::new(
-            "SELECT id, watch_seq, COALESCE(watch_changed_at, created_at) AS changed_at
-             FROM users WHERE id IN (",
-        );
-        let mut list = query.separated(", ");
-        for user in batch {
-            list.push_bind(user.to_string());
-        }
-        query.push(")");
-        let rows = query.build().persistent(false).fetch_all(store.reader()).await.db()?;
+        let rows = store
+            .read(|mut tx| async move {
+                let mut query = sequences_query(batch);
+                query.build().persistent(false).fetch_all(&mut *tx).await.db()
+            })
+            .await?;
         for row in &rows {
             found.push(seq_from(row)?);
         }
@@ -206,14 +255,19 @@ pub(super) async fn changed_between(
         Some((at, user)) => (at.as_millis(), user.to_string()),
         None => (i64::MIN, String::new()),
     };
-    let rows = sqlx::query(CHANGED_BETWEEN)
-        .bind(from.as_millis().max(place))
-        .bind(to.as_millis())
-        .bind(place)
-        .bind(user)
-        .bind(i64::from(limit))
-        .fetch_all(store.reader())
-        .await
-        .db()?;
+    let user = user.as_str();
+    let rows = store
+        .read(|mut tx| async move {
+            sqlx::query(CHANGED_BETWEEN)
+                .bind(from.as_millis().max(place))
+                .bind(to.as_millis())
+                .bind(place)
+                .bind(user)
+                .bind(i64::from(limit))
+                .fetch_all(&mut *tx)
+                .await
+                .db()
+        })
+        .await?;
     rows.iter().map(seq_from).collect()
 }

@@ -15,22 +15,24 @@ use crate::adapters::sql::{
     errors::Db,
     outbox,
     rows::{get, json, movie_id, number, signed, time},
+    work::Tx,
 };
 
 /// The index on marks gives it with one step.
 pub(in crate::adapters::sql) const LAST_FILM: &str = "SELECT movie_id, title FROM marks
     WHERE user_id = ? ORDER BY watched_at DESC, marked_seq DESC LIMIT 1";
 
-/// The genres of what a user holds at a moment. Binds: user, moment, moment. In order of package,
-/// so that transactions which lock several packages do not wait for each other in a ring.
+/// The genres of what a user holds at a moment. Binds: user, moment, moment. The package is locked
+/// before its version is looked for, hence the order (a comment to engines that do not know it):
+/// the version that an edit made while this waited is there when it goes on.
 pub(in crate::adapters::sql) fn entitlement_sql(dialect: Dialect) -> &'static str {
     for_share!(
         dialect,
-        "SELECT v.genres FROM subscriptions s
+        "SELECT /*+ JOIN_FIXED_ORDER() */ v.genres FROM subscriptions s
          JOIN packages p ON p.id = s.package_id
          JOIN package_versions v ON v.package_id = p.id AND v.version =
             CASE WHEN s.version > p.floor_version THEN s.version ELSE p.floor_version END
-         WHERE s.user_id = ? AND s.ends_at > ? AND s.starts_at <= ? ORDER BY p.id"
+         WHERE s.user_id = ? AND s.ends_at > ? AND s.starts_at <= ?"
     )
 }
 
@@ -43,6 +45,17 @@ pub(super) struct Locked {
     pub(super) mark: Option<WatchedMark>,
 }
 
+/// A user's row and the mark of one movie. Binds: movie, user.
+pub(in crate::adapters::sql) fn lock_sql(dialect: Dialect) -> &'static str {
+    for_update!(
+        dialect,
+        "SELECT u.watch_seq, u.cancelled_at,
+            m.movie_id, m.title, m.genres, m.watched_at, m.marked_at, m.marked_seq
+         FROM users u LEFT JOIN marks m ON m.user_id = u.id AND m.movie_id = ?
+         WHERE u.id = ?"
+    )
+}
+
 /// Locks a user's row; everything else that changes the user's marks or subscriptions waits.
 pub(super) async fn lock(
     conn: &mut AnyConnection,
@@ -50,19 +63,13 @@ pub(super) async fn lock(
     user: UserId,
     movie: MovieId,
 ) -> Result<Locked, WatchError> {
-    let row = sqlx::query(for_update!(
-        dialect,
-        "SELECT u.watch_seq, u.cancelled_at,
-            m.movie_id, m.title, m.genres, m.watched_at, m.marked_at, m.marked_seq
-         FROM users u LEFT JOIN marks m ON m.user_id = u.id AND m.movie_id = ?
-         WHERE u.id = ?"
-    ))
-    .bind(i64::from(movie))
-    .bind(user.to_string())
-    .fetch_optional(conn)
-    .await
-    .db()?
-    .ok_or(WatchError::UserNotFound)?;
+    let row = sqlx::query(lock_sql(dialect))
+        .bind(i64::from(movie))
+        .bind(user.to_string())
+        .fetch_optional(conn)
+        .await
+        .db()?
+        .ok_or(WatchError::UserNotFound)?;
     let marked: Option<i64> = get(&row, "movie_id")?;
     Ok(Locked {
         user,
@@ -111,7 +118,7 @@ impl Locked {
     /// Takes the next number and writes the event of a change that is in the tables already.
     pub(super) async fn record(
         &self,
-        conn: &mut AnyConnection,
+        tx: &mut Tx,
         movie: &MovieSnapshot,
         kind: Kind,
         now: Timestamp,
@@ -121,10 +128,10 @@ impl Locked {
             .bind(signed(self.next_seq())?)
             .bind(now.as_millis())
             .bind(user.as_str())
-            .execute(&mut *conn)
+            .execute(&mut **tx)
             .await
             .db()?;
-        let last = sqlx::query(LAST_FILM).bind(user).fetch_optional(&mut *conn).await.db()?;
+        let last = sqlx::query(LAST_FILM).bind(user).fetch_optional(&mut **tx).await.db()?;
         let last_film = last
             .map(|row| {
                 Ok::<_, StoreError>(LastFilm {
@@ -150,44 +157,43 @@ impl Locked {
             at: now,
             change,
         };
-        outbox::insert(conn, &event).await
+        outbox::insert(tx, &event).await
     }
 
-    /// Moves the mark to another `watched_at` with its event; false when it is there already.
+    /// Moves the mark to another `watched_at` with its event, unless it is there already.
     pub(super) async fn move_mark(
         &self,
-        conn: &mut AnyConnection,
+        tx: &mut Tx,
         mark: &WatchedMark,
         watched_at: Timestamp,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), StoreError> {
         if mark.watched_at == watched_at {
-            return Ok(false);
+            return Ok(());
         }
         sqlx::query("UPDATE marks SET watched_at = ? WHERE user_id = ? AND movie_id = ?")
             .bind(watched_at.as_millis())
             .bind(self.user.to_string())
             .bind(i64::from(self.movie))
-            .execute(&mut *conn)
+            .execute(&mut **tx)
             .await
             .db()?;
-        self.record(conn, &mark.movie, Kind::Updated(watched_at), now).await?;
-        Ok(true)
+        self.record(tx, &mark.movie, Kind::Updated(watched_at), now).await
     }
 
     /// Removes the mark, with its genres and plays by the schema's references, and its event.
     pub(super) async fn remove_mark(
         &self,
-        conn: &mut AnyConnection,
+        tx: &mut Tx,
         mark: &WatchedMark,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM marks WHERE user_id = ? AND movie_id = ?")
             .bind(self.user.to_string())
             .bind(i64::from(self.movie))
-            .execute(&mut *conn)
+            .execute(&mut **tx)
             .await
             .db()?;
-        self.record(conn, &mark.movie, Kind::Unmarked, now).await
+        self.record(tx, &mark.movie, Kind::Unmarked, now).await
     }
 }

@@ -146,3 +146,29 @@ pub async fn marks_beside_a_cancellation_come_before_it(ports: &SqlPorts) {
     let passed = before.iter().chain(&after).filter(|marked| marked.is_ok()).count();
     assert_eq!(then.len(), passed);
 }
+
+/// Of marks beside a lowering for all those succeed that came first: once it is seen, no other
+/// passes.
+pub async fn marks_beside_a_lowering_come_before_it(ports: &SqlPorts) {
+    let ada = user(ports, "ada").await.id;
+    let made = package(ports, "One", &[18]).await;
+    subscribe(ports, ada, made.id).await;
+    let edit = PackageEdit {
+        expected_version: 1,
+        name: "One".parse().unwrap(),
+        genres: genres(&[35]),
+        apply_to: ApplyTo::All,
+        now: at(1),
+    };
+    let lowered = async {
+        let lowered = ports.packages.edit(made.id, edit).await;
+        let then = ports.watch_log.watched_movies(ada).await.unwrap();
+        (lowered, then)
+    };
+    let before = join_all((1..=10).map(|id| ports.watch_log.mark(request(ada, id, 1))));
+    let after = join_all((11..=20).map(|id| ports.watch_log.mark(request(ada, id, 1))));
+    let (before, (lowered, then), after) = tokio::join!(before, lowered, after);
+    lowered.unwrap();
+    assert!(before.iter().chain(&after).all(|m| matches!(m, Ok(_) | Err(WatchError::NotEntitled))));
+    assert_eq!(ports.watch_log.watched_movies(ada).await.unwrap(), then);
+}

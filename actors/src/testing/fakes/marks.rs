@@ -1,0 +1,221 @@
+//! Marks in memory, as far as reports need them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use crate::{
+    domain::{
+        EventId, GenreId, LastFilm, MarkedMovie, MovieId, MovieSnapshot, Page, PageRequest, Play,
+        PlayId, Projection, Timestamp, UserId, WatchChange, WatchEvent, WatchedMark,
+    },
+    ports::{
+        AddPlay, BusMessage, Created, History, IdempotencyKey, MarkFilter, MarkMovie, Marked,
+        StoreError, UserSeq, WatchError, WatchLog,
+    },
+};
+
+/// Gives histories, sequences and changes of what a test has marked; everything else is
+/// unavailable. Clones share it.
+#[derive(Clone, Default)]
+pub struct ScriptedMarks(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    users: HashMap<UserId, Marks>,
+    slow: HashMap<UserId, Duration>,
+    unreadable: Vec<UserId>,
+    failing: bool,
+}
+
+#[derive(Clone)]
+struct Marks {
+    history: History,
+    changed_at: Timestamp,
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable { store: "sql", reason: "as the test said".to_owned() }
+}
+
+impl ScriptedMarks {
+    /// Nobody has watched anything.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Marks a movie of one genre as watched now, and gives the message that tells of it.
+    pub fn mark(&self, user: UserId, movie: i64, now: Timestamp) -> BusMessage {
+        let id = MovieId::try_from(movie).expect("a movie id");
+        let genre = GenreId::try_from(movie % 3 + 1).expect("a genre id");
+        let movie = MovieSnapshot {
+            id,
+            title: format!("Movie {id}"),
+            genres: [genre].into_iter().collect(),
+        };
+        let mut state = self.lock();
+        let empty = Marks { history: History { seq: 0, marks: Vec::new() }, changed_at: now };
+        let marks = state.users.entry(user).or_insert(empty);
+        marks.changed_at = now;
+        marks.history.seq += 1;
+        let seq = marks.history.seq;
+        marks.history.marks.push(WatchedMark {
+            movie: movie.clone(),
+            watched_at: now,
+            marked_at: now,
+            marked_seq: seq,
+            plays: Vec::new(),
+        });
+        let last_film = Some(LastFilm { movie_id: id, movie_name: movie.title.clone() });
+        let change = WatchChange::Marked {
+            movie: MarkedMovie { movie_id: id, movie_name: movie.title, genre_ids: movie.genres },
+            watched_at: now,
+            last_film,
+        };
+        let event = WatchEvent { id: EventId::generate(), user_id: user, seq, at: now, change };
+        BusMessage {
+            event_id: event.id,
+            user_id: user,
+            kind: event.change.kind().to_owned(),
+            payload: serde_json::to_string(&event).expect("an event is JSON"),
+            at: now,
+            repetition: 0,
+            traceparent: None,
+            unreadable: None,
+        }
+    }
+
+    /// What the report has to be.
+    #[must_use]
+    pub fn truth(&self, user: UserId) -> Projection {
+        match self.lock().users.get(&user) {
+            Some(Marks { history, .. }) => Projection::rebuilt(user, history.seq, &history.marks),
+            None => Projection::empty(user),
+        }
+    }
+
+    /// From now on reading this user takes this long by tokio's clock.
+    pub fn set_slow(&self, user: UserId, delay: Duration) {
+        self.lock().slow.insert(user, delay);
+    }
+
+    /// From now on this user's marks cannot be read.
+    pub fn set_unreadable(&self, user: UserId) {
+        self.lock().unreadable.push(user);
+    }
+
+    /// From now on every call fails with `Unavailable`, or does not any more.
+    pub fn set_failing(&self, failing: bool) {
+        self.lock().failing = failing;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no test panics while it holds this lock")
+    }
+
+    async fn of(&self, user: UserId) -> Result<Option<Marks>, StoreError> {
+        let (marks, delay, failing) = {
+            let state = self.lock();
+            let delay = state.slow.get(&user).copied().unwrap_or_default();
+            (state.users.get(&user).cloned(), delay, state.failing)
+        };
+        tokio::time::sleep(delay).await;
+        if failing { Err(unavailable()) } else { Ok(marks) }
+    }
+}
+
+#[async_trait]
+impl WatchLog for ScriptedMarks {
+    async fn history(&self, user: UserId) -> Result<Option<History>, StoreError> {
+        if self.lock().unreadable.contains(&user) {
+            let reason = "as the test said".to_owned();
+            return Err(StoreError::Corrupt { store: "sql", reason });
+        }
+        Ok(self.of(user).await?.map(|marks| marks.history))
+    }
+
+    async fn sequences(&self, users: &[UserId]) -> Result<Vec<UserSeq>, StoreError> {
+        let mut found = Vec::new();
+        for user in users {
+            if let Some(Marks { history, changed_at }) = self.of(*user).await? {
+                found.push(UserSeq { user: *user, seq: history.seq, changed_at });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn changed_between(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<(Timestamp, UserId)>,
+        limit: u32,
+    ) -> Result<Vec<UserSeq>, StoreError> {
+        let state = self.lock();
+        if state.failing {
+            return Err(unavailable());
+        }
+        let mut found: Vec<UserSeq> = state
+            .users
+            .iter()
+            .map(|(user, marks)| UserSeq {
+                user: *user,
+                seq: marks.history.seq,
+                changed_at: marks.changed_at,
+            })
+            .filter(|it| from <= it.changed_at && it.changed_at < to)
+            .filter(|it| after.is_none_or(|place| place < (it.changed_at, it.user)))
+            .collect();
+        found.sort_by_key(|it| (it.changed_at, it.user));
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
+    async fn mark(&self, _: MarkMovie) -> Result<Marked, WatchError> {
+        Err(unavailable().into())
+    }
+
+    async fn unmark(&self, _: UserId, _: MovieId, _: Timestamp) -> Result<bool, WatchError> {
+        Err(unavailable().into())
+    }
+
+    async fn add_play(
+        &self,
+        _: AddPlay,
+        _: Option<&IdempotencyKey>,
+    ) -> Result<Created<Play>, WatchError> {
+        Err(unavailable().into())
+    }
+
+    async fn delete_play(
+        &self,
+        _: UserId,
+        _: MovieId,
+        _: PlayId,
+        _: Timestamp,
+    ) -> Result<(), WatchError> {
+        Err(unavailable().into())
+    }
+
+    async fn mark_of(&self, _: UserId, _: MovieId) -> Result<Option<WatchedMark>, StoreError> {
+        Err(unavailable())
+    }
+
+    async fn marks(
+        &self,
+        _: UserId,
+        _: &MarkFilter,
+        _: PageRequest,
+    ) -> Result<Page<WatchedMark>, StoreError> {
+        Err(unavailable())
+    }
+
+    async fn watched_movies(&self, _: UserId) -> Result<Vec<MovieId>, StoreError> {
+        Err(unavailable())
+    }
+}

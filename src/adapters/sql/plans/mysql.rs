@@ -1,0 +1,281 @@
+//! On MySQL, with 100,000 users and 1,000,000 marks: no statement that runs often reads a table or
+//! an index from one end to the other.
+
+use sqlx::{AnyConnection, Connection, QueryBuilder, Row, SqlSafeStr};
+use uuid::Uuid;
+use watchme_actors::{
+    domain::{GenreId, MovieId, MovieSnapshot, PageRequest, Timestamp, UserId, WatchedMark},
+    ports::{MarkFilter, PackageFilter},
+};
+use watchme_engines::Engine;
+
+use super::{execute, explain, load};
+use crate::adapters::sql::{
+    SqlSettings, SqlStore, accounts, dead_letters, dialect::Dialect, idempotency, outbox, packages,
+    subscriptions, watch_log, watch_log::reading,
+};
+
+#[path = "../../../../tests/support/engines.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the test crates")]
+mod engines;
+
+/// A value of a statement.
+#[derive(Clone)]
+pub(super) enum Bind {
+    Text(String),
+    Number(i64),
+}
+use Bind::{Number, Text};
+
+/// The most rows that a statement may expect to read: those of one user or one batch.
+const ROWS: i64 = 2_500;
+
+struct Hot {
+    name: &'static str,
+    statement: String,
+    binds: Vec<Bind>,
+    /// Few rows of one user or package, or one row of a batch, may be sorted.
+    sorts: bool,
+}
+
+fn hot(name: &'static str, statement: impl Into<String>, binds: &[Bind]) -> Hot {
+    Hot { name, statement: statement.into(), binds: binds.to_vec(), sorts: false }
+}
+
+fn sorted(hot: Hot) -> Hot {
+    Hot { sorts: true, ..hot }
+}
+
+fn built(query: QueryBuilder<sqlx::Any>) -> String {
+    query.into_string()
+}
+
+fn user_text() -> Bind {
+    Text("01980000-0000-7000-8000-000000054321".to_owned())
+}
+
+fn user() -> UserId {
+    "01980000-0000-7000-8000-000000054321".parse().unwrap()
+}
+
+fn of_accounts() -> Vec<Hot> {
+    let user = user_text();
+    let scope = Text("01980000-0000-7000-8000-000000054321 POST /plays".to_owned());
+    let key = Text("key".to_owned());
+    let mysql = Dialect::MySql;
+    vec![
+        hot("account", accounts::BY_ID, std::slice::from_ref(&user)),
+        hot("login", accounts::BY_EMAIL, &[Text("u54321@example.com".to_owned())]),
+        hot("lock an account", accounts::lock_sql(mysql), std::slice::from_ref(&user)),
+        hot("any admin", accounts::ANY_ADMIN, &[]),
+        sorted(hot("lock admins", accounts::lock_admins_sql(mysql), &[])),
+        hot("expire a key", idempotency::EXPIRE, &[scope.clone(), key.clone(), Number(5)]),
+        hot("an earlier answer", idempotency::EARLIER, &[scope.clone(), key]),
+        hot(
+            "forget a user's keys",
+            idempotency::FORGET_OWN,
+            &[
+                Text("01980000-0000-7000-8000-000000054321 ".to_owned()),
+                Text("01980000-0000-7000-8000-000000054321!".to_owned()),
+            ],
+        ),
+        hot("forget keys about a user", idempotency::FORGET_ABOUT, &[user]),
+    ]
+}
+
+fn of_packages() -> Vec<Hot> {
+    let user = user_text();
+    let package = Text("01980000-0000-7000-9000-000000000042".to_owned());
+    let subscription = Text("01980000-0000-7000-a000-000000054321".to_owned());
+    let page = [Number(20), Number(0)];
+    let all = PackageFilter::default();
+    let of_genre = PackageFilter { genre: GenreId::try_from(18).ok(), ..all.clone() };
+    let versions = [("01980000-0000-7000-9000-000000000042".parse().unwrap(), 1); 3];
+    let of_versions: Vec<Bind> =
+        versions.iter().flat_map(|_| [package.clone(), Number(1)]).collect();
+    vec![
+        hot("package", packages::ONE, std::slice::from_ref(&package)),
+        sorted(hot("packages", built(packages::page_query(&all, PageRequest::default())), &page)),
+        hot("count packages", built(packages::count_query(&all)), &[]),
+        sorted(hot(
+            "packages of a genre",
+            built(packages::page_query(&of_genre, PageRequest::default())),
+            &[&[Number(18)], page.as_slice()].concat(),
+        )),
+        hot(
+            "versions",
+            packages::VERSIONS,
+            &[std::slice::from_ref(&package), page.as_slice()].concat(),
+        ),
+        hot("genres of versions", built(packages::genres_query(&versions)), &of_versions),
+        hot("subscription", subscriptions::ONE, &[subscription]),
+        hot(
+            "subscriptions",
+            subscriptions::OF_USER,
+            &[std::slice::from_ref(&user), page.as_slice()].concat(),
+        ),
+        hot("count subscriptions", subscriptions::COUNT_OF_USER, std::slice::from_ref(&user)),
+        sorted(hot("holdings", subscriptions::HOLDINGS, &[user.clone(), Number(10)])),
+        hot("overlap", subscriptions::OVERLAP, &[user, package, Number(10), Number(20)]),
+    ]
+}
+
+fn of_marks() -> Vec<Hot> {
+    let id = user();
+    let user = user_text();
+    let movie = Number(3);
+    let page = [Number(20), Number(0)];
+    let all = MarkFilter::default();
+    let since = MarkFilter { from: Some(Timestamp::from_millis(5)), ..all };
+    let of_genre = MarkFilter { genre: GenreId::try_from(18).ok(), ..all };
+    let one = MovieSnapshot {
+        id: MovieId::try_from(3).unwrap(),
+        title: String::new(),
+        genres: Vec::new().into(),
+    };
+    let marks = [WatchedMark {
+        movie: one,
+        watched_at: Timestamp::EPOCH,
+        marked_at: Timestamp::EPOCH,
+        marked_seq: 1,
+        plays: Vec::new(),
+    }];
+    let paged = |filter| built(reading::page_query(id, &filter, PageRequest::default()));
+    let counted = |filter| built(reading::count_query(id, &filter));
+    let of_user = std::slice::from_ref(&user);
+    let mysql = Dialect::MySql;
+    vec![
+        hot("lock a user", watch_log::lock_sql(mysql), &[movie.clone(), user.clone()]),
+        hot(
+            "entitlement",
+            watch_log::entitlement_sql(mysql),
+            &[user.clone(), Number(10), Number(10)],
+        ),
+        hot("last film", watch_log::LAST_FILM.into_sql_str().as_str(), of_user),
+        hot("mark", reading::ONE, &[user.clone(), movie.clone()]),
+        hot("marks", paged(all), &[of_user, page.as_slice()].concat()),
+        hot("marks since", paged(since), &[of_user, &[Number(5)], page.as_slice()].concat()),
+        hot(
+            "marks of a genre",
+            paged(of_genre),
+            &[of_user, &[Number(18)], page.as_slice()].concat(),
+        ),
+        hot("count marks", counted(all), of_user),
+        hot("count marks since", counted(since), &[user.clone(), Number(5)]),
+        hot("count marks of a genre", counted(of_genre), &[user.clone(), Number(18)]),
+        hot("plays", watch_log::PLAYS, &[user.clone(), movie.clone()]),
+        hot("count plays", watch_log::COUNT, &[user.clone(), movie.clone()]),
+        sorted(hot(
+            "plays of marks",
+            built(reading::plays_query(id, &marks)),
+            &[user.clone(), movie],
+        )),
+        hot("watched movies", reading::WATCHED, of_user),
+        hot("history", reading::HISTORY, of_user),
+        hot("sequences", built(reading::sequences_query(&[id, id])), &[user.clone(), user]),
+        hot(
+            "changed between",
+            reading::CHANGED_BETWEEN,
+            &[Number(1_500_000), Number(1_510_000), Number(1_505_000), user_text(), Number(100)],
+        ),
+    ]
+}
+
+fn of_outbox() -> Vec<Hot> {
+    let ids: Vec<i64> = (999_100..999_200).collect();
+    let list: Vec<Bind> = ids.iter().copied().map(Number).collect();
+    let now = Timestamp::from_millis(5);
+    let event = Text("000000054321-0003-7000-8000-0000000".to_owned());
+    let owner = Text("owner".to_owned());
+    vec![
+        hot("unpublished", outbox::UNPUBLISHED, &[Number(500)]),
+        hot("backlog", outbox::BACKLOG, &[]),
+        hot("purgeable", outbox::PURGEABLE, &[Number(100), Number(500)]),
+        hot("purgeable keys", outbox::PURGEABLE_KEYS, &[Number(100), Number(500)]),
+        hot("purge keys", outbox::PURGE_KEYS, &[Number(100)]),
+        hot(
+            "published",
+            outbox::PUBLISHED,
+            &[Number(990_000), Number(991_000), Number(990_500), Number(7), Number(500)],
+        ),
+        hot("last published", outbox::LAST_PUBLISHED, &[]),
+        hot("bury", outbox::BURY, &[Number(1), Text("reason".to_owned()), event]),
+        sorted(hot("buried", dead_letters::BURIED, &[Number(0), Number(100)])),
+        hot("replay", dead_letters::REPLAY, &[Number(72)]),
+        hot(
+            "mark as published",
+            built(outbox::publish_query(&ids, now)),
+            &[&[Number(5)], list.as_slice()].concat(),
+        ),
+        hot("let wait again", built(outbox::republish_query(&ids)), &list),
+        hot("purge", built(outbox::purge_query(&ids)), &list),
+        hot(
+            "lease",
+            Dialect::MySql.take_lease(),
+            &[owner.clone(), Number(10), Text("relay".to_owned()), owner],
+        ),
+    ]
+}
+
+/// What is wrong with a plan, if anything is.
+async fn faults(connection: &mut AnyConnection, hot: &Hot) -> Vec<String> {
+    let rows = explain(connection, &hot.statement, &hot.binds).await;
+    assert!(!rows.is_empty(), "{} has no plan", hot.name);
+    let mut faults = Vec::new();
+    for row in &rows {
+        let text = |column| row.try_get::<Option<String>, _>(column).unwrap().unwrap_or_default();
+        let (table, access, extra) = (text("table"), text("type"), text("Extra"));
+        let count: i64 = row.try_get::<Option<i64>, _>("rows").unwrap().unwrap_or_default();
+        let mut fault = |what: &str| {
+            faults.push(format!("{}: {what}: {table} {access} {count} {extra}", hot.name));
+        };
+        // A table that a subquery made is as small as what it was made from.
+        let derived = table.starts_with('<');
+        // An operator has few packages, and a page of them is most of what there is.
+        let few = table == "p" && count <= 100;
+        if matches!(access.as_str(), "ALL" | "index") && !derived && !few {
+            fault("reads all of it");
+        }
+        if count > ROWS && !derived && !extra.contains("Select tables optimized away") {
+            fault("reads too many rows");
+        }
+        if !hot.sorts && (extra.contains("filesort") || extra.contains("temporary")) {
+            fault("sorts");
+        }
+    }
+    faults
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hot_statements_use_an_index_on_mysql() {
+    let Some(server) = engines::url(Engine::MySql) else { return };
+    let name = format!("watchme_plans_{}", Uuid::new_v4().simple());
+    execute(&server, &format!("CREATE DATABASE {name}")).await;
+    let mut url: url::Url = server.parse().unwrap();
+    url.set_path(&name);
+    // In a task, so that the database goes whatever becomes of it.
+    let judged = tokio::spawn(async move { judge(url.as_str()).await }).await;
+    execute(&server, &format!("DROP DATABASE {name}")).await;
+    let found = judged.unwrap();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Everything that is wrong with the plans of hot statements.
+async fn judge(url: &str) -> Vec<String> {
+    let store = SqlStore::open(&SqlSettings::new(url)).await.unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
+    load::fill(url).await;
+
+    let mut connection = AnyConnection::connect(url).await.unwrap();
+    let statements = [of_accounts(), of_packages(), of_marks(), of_outbox()];
+    let mut found = Vec::new();
+    for hot in statements.iter().flatten() {
+        found.extend(faults(&mut connection, hot).await);
+    }
+    // The judge can see a fault: this one is none of ours.
+    let scan = hot("scan", "SELECT id FROM users WHERE name = ?", &[Text("User 7".to_owned())]);
+    assert!(!faults(&mut connection, &scan).await.is_empty());
+    connection.close().await.unwrap();
+    found
+}

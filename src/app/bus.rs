@@ -1,0 +1,84 @@
+//! The bus that the settings name.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{sleep, timeout};
+use watchme_actors::ports::{ChangeFeed, DeadLetters, EventBus, ViewFeed};
+
+use super::AppError;
+use crate::{
+    adapters::{
+        bus::{
+            InProcessBus, InProcessChanges, InProcessViews, Nats, NatsBus, NatsChanges,
+            NatsSettings, NatsViews,
+        },
+        sql::SqlStore,
+    },
+    config::{Config, NatsConfig},
+};
+
+/// For a command, which has to have the bus now.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The ports that the bus serves.
+#[derive(Clone)]
+pub(super) struct Bus {
+    pub(super) events: Arc<dyn EventBus>,
+    pub(super) dead_letters: Arc<dyn DeadLetters>,
+    pub(super) changes: Arc<dyn ChangeFeed>,
+    pub(super) views: Arc<dyn ViewFeed>,
+    nats: Option<Nats>,
+}
+
+impl Bus {
+    /// Connects. NATS may be away: it is looked for from then on.
+    pub(super) async fn open(config: &Config, sql: &SqlStore) -> Result<Self, AppError> {
+        let Some(nats) = &config.nats else {
+            return Ok(Self {
+                events: Arc::new(InProcessBus::new(Arc::new(sql.clone()))),
+                dead_letters: Arc::new(sql.clone()),
+                changes: Arc::new(InProcessChanges::default()),
+                views: Arc::new(InProcessViews::default()),
+                nats: None,
+            });
+        };
+        let nats = Nats::connect(&settings(nats)?).await?;
+        let bus = Arc::new(NatsBus::new(&nats));
+        Ok(Self {
+            events: bus.clone(),
+            dead_letters: bus,
+            changes: Arc::new(NatsChanges::start(&nats).await?),
+            views: Arc::new(NatsViews::start(&nats)),
+            nats: Some(nats),
+        })
+    }
+
+    /// Waits a moment for the bus to be reached, for whoever cannot wait for long. What fails then
+    /// says so itself.
+    pub(super) async fn reached(&self) {
+        let reached = async {
+            while self.events.check().await.is_err() {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let _ = timeout(PATIENCE, reached).await;
+    }
+
+    pub(super) async fn close(&self) {
+        self.events.close().await;
+        if let Some(nats) = &self.nats {
+            nats.close().await;
+        }
+    }
+}
+
+fn settings(config: &NatsConfig) -> Result<NatsSettings, AppError> {
+    let setting = |reason| AppError::Setting { variable: "WATCHME_NATS_NAMESPACE", reason };
+    Ok(NatsSettings {
+        namespace: config.namespace.parse().map_err(setting)?,
+        credentials: config.credentials.clone(),
+        root_certificates: config.root_certificates.clone(),
+        stream_replicas: config.replicas,
+        ..NatsSettings::new(config.url.expose())?
+    })
+}

@@ -1,0 +1,100 @@
+//! `docker-compose.yml` is in step with what the tests run and with what the service understands.
+//! It cannot be started here; `docker compose config` has the last word on its form.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use serde_json::Value;
+use watchme::config::Config;
+use watchme_engines::versions;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn compose() -> Value {
+    let text = fs::read_to_string(root().join("docker-compose.yml")).unwrap();
+    serde_saphyr::from_str(&text).unwrap()
+}
+
+fn services() -> serde_json::Map<String, Value> {
+    compose()["services"].as_object().unwrap().clone()
+}
+
+/// A value as compose would put it in place, with something for every secret.
+fn interpolated(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (variable, after) = after.split_once('}').expect("it is closed");
+        out += before;
+        out += match variable.split_once(":-") {
+            Some((_, default)) => default,
+            None => "a-secret-that-is-longer-than-thirty-two-bytes",
+        };
+        rest = after;
+    }
+    out + rest
+}
+
+#[test]
+fn the_engines_are_those_that_the_tests_run() {
+    let services = services();
+    for (service, image) in [
+        ("mysql", versions::MYSQL_IMAGE),
+        ("mongodb", versions::MONGODB_IMAGE),
+        ("nats", versions::NATS_IMAGE),
+    ] {
+        assert_eq!(services[service]["image"], image);
+    }
+    let command: Vec<&str> =
+        services["mysql"]["command"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    for argument in versions::MYSQL_ARGUMENTS {
+        assert!(command.contains(&argument), "{argument}");
+    }
+}
+
+#[test]
+fn every_service_is_pinned_and_watched() {
+    for (name, service) in services() {
+        let image = service["image"].as_str().unwrap();
+        let tag = image.split_once(':').expect("an image has a tag").1;
+        assert!(tag.starts_with(|it: char| it.is_ascii_digit() || it == 'v'), "{name}: {image}");
+        assert!(!service["healthcheck"]["test"].is_null(), "{name} has a health check");
+        assert_eq!(service["restart"], "unless-stopped", "{name}");
+    }
+}
+
+#[test]
+fn what_is_mounted_is_there() {
+    let compose = compose();
+    for (name, service) in services() {
+        for volume in service["volumes"].as_array().into_iter().flatten() {
+            let source = volume.as_str().unwrap().split(':').next().unwrap();
+            match source.strip_prefix("./") {
+                Some(path) => assert!(root().join(path).exists(), "{name}: {path}"),
+                None => assert!(compose["volumes"].get(source).is_some(), "{name}: {source}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_service_understands_its_settings_and_runs_as_several() {
+    let service = services()["watchme"].clone();
+    assert!(service["deploy"]["replicas"].as_u64().unwrap() >= 2);
+    let environment: BTreeMap<String, String> = service["environment"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| (name.clone(), interpolated(value.as_str().unwrap())))
+        .collect();
+    let missing = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
+    let config = Config::load(&|name| environment.get(name).cloned(), &missing).unwrap();
+    assert!(config.is_replicated());
+    let shown = config.print();
+    for name in environment.keys() {
+        assert!(shown.contains(name.as_str()), "{name} is a setting");
+    }
+}
