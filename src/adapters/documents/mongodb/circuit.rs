@@ -18,7 +18,7 @@ use mongodb::{
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, watch},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{sleep, timeout},
 };
 use watchme_actors::ports::StoreError;
 
@@ -79,7 +79,9 @@ impl Circuit {
         circuit
     }
 
-    /// Makes one call. Ends within the operation's time-out, and at once while the server is away.
+    /// Makes one call. Ends at once while the server is away, and otherwise within the operation's
+    /// time-out, after half of that at most for the wait for a connection: that wait is none of the
+    /// call's, whose silence alone says that the server is away.
     pub(super) async fn call<T, Call>(
         self: &Arc<Self>,
         call: impl FnOnce(Arc<Live>) -> Call,
@@ -89,13 +91,12 @@ impl Circuit {
     {
         self.live()?;
         let patience = self.settings.operation_timeout;
-        let begun = Instant::now();
-        let _permit = timeout_at(begun + patience / 2, self.permits.acquire())
+        let _permit = timeout(patience / 2, self.permits.acquire())
             .await
             .map_err(|_| unavailable("every connection is in use"))?
             .map_err(unavailable)?;
         let live = self.live()?;
-        match timeout_at(begun + patience, call(Arc::clone(&live))).await {
+        match timeout(patience, call(Arc::clone(&live))).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 if is_outage(&error) {
