@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use mongodb::bson::Document;
 use tokio::task::JoinSet;
 use watchme::adapters::documents::{MongoDocuments, MongoSettings};
 use watchme_actors::{
@@ -241,5 +242,24 @@ async fn a_server_that_is_busy_is_not_taken_for_one_that_is_away() {
     }
     world.proxy.set(Line::Open);
     assert!(store.is_available());
+    world.is_well().await;
+}
+
+/// As after a restore from an older copy, or with a server in the place of another.
+#[tokio::test]
+async fn a_server_that_comes_back_empty_gets_its_collections_again() {
+    let Some(world) = World::start(Line::Open).await else { return };
+    world.store.migrate().await.unwrap();
+    let hand = world.database.hand().await;
+    hand.drop().await.unwrap();
+    world.proxy.set(Line::Cut);
+    world.fails().await;
+    world.proxy.set(Line::Open);
+    world.recovers().await;
+
+    let movies = hand.collection::<Document>("movies");
+    let indexes = movies.list_index_names().await.unwrap();
+    assert_eq!(indexes.len(), 11, "{indexes:?}");
+    movies.insert_one(Document::new()).await.expect_err("there is no validator");
     world.is_well().await;
 }

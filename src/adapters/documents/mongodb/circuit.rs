@@ -59,7 +59,7 @@ pub(super) struct Circuit {
     state: watch::Sender<State>,
     /// As many as connections: a call that waits for one is not a server that does not answer.
     permits: Semaphore,
-    migrated: AtomicBool,
+    declared: AtomicBool,
     /// Clients live here and not where a call happens to run: their background tasks have to
     /// outlive the worker that made the call.
     runtime: Handle,
@@ -71,7 +71,7 @@ impl Circuit {
         let circuit = Arc::new(Self {
             permits: Semaphore::new(settings.permits() as usize),
             state: watch::Sender::new(State::Away("it was not reached yet".into())),
-            migrated: AtomicBool::new(false),
+            declared: AtomicBool::new(false),
             runtime: Handle::current(),
             settings,
         });
@@ -170,13 +170,22 @@ impl Circuit {
             })
         });
         let live = reached.await.map_err(|_| late())??;
-        if !self.migrated.load(Ordering::Acquire) {
-            // An index over many movies takes its time: it may, as long as the server answers.
-            tokio::select! {
-                declared = schema::declare(&live.database) => declared?,
-                () = silence(&live.database, self.settings.operation_timeout) => return Err(late()),
+        // Each time: what comes back may be an older copy, or another server without anything.
+        // An index over many movies takes its time: it may, as long as the server answers.
+        let declared = tokio::select! {
+            declared = schema::declare(&live.database) => declared,
+            () = silence(&live.database, self.settings.operation_timeout) => Err(late()),
+        };
+        match declared {
+            Ok(()) => self.declared.store(true, Ordering::Release),
+            // It was right once: the account may have lost the right to make it so again.
+            Err(error) if is_refusal(&error) && self.declared.load(Ordering::Acquire) => {
+                tracing::warn!(
+                    reason = %error.kind,
+                    "the collections of mongodb cannot be checked: indexes may be missing"
+                );
             }
-            self.migrated.store(true, Ordering::Release);
+            Err(error) => return Err(error),
         }
         Ok(live)
     }
