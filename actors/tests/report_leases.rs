@@ -11,7 +11,7 @@ use replicas::{World, user_of};
 use tokio::time::{Instant, sleep};
 use watchme_actors::{
     domain::{PARTITIONS, UserId},
-    ports::EventBus,
+    ports::{EventBus, Reports},
     supervision::InjectPanic,
 };
 
@@ -206,4 +206,37 @@ async fn one_whose_marks_cannot_be_read_holds_up_nobody() {
     world.settled(&[other], 1).await;
     world.until("it is put aside", 1, || world.bus.buried().len() == 1).await;
     world.until("everything is acknowledged", 1, || world.bus.left() == 0).await;
+}
+
+#[actix::test]
+async fn whoever_is_gone_goes_from_the_reports_and_from_the_bus() {
+    let world = World::new();
+    let only = world.sole_replica();
+    let (gone, unknown) = (user_of(3), user_of(4));
+    world.mark(gone, 1);
+    world.settled(&[gone], 1).await;
+    world.bus.fail_erasing(2);
+    world.bus.put(world.marks.erase(gone, world.now()));
+    // One of whom no report was ever made.
+    world.bus.put(world.marks.erase(unknown, world.now()));
+    let erased = || world.bus.erased().into_iter().collect::<BTreeSet<_>>();
+    world.until("both are erased", 5, || erased() == BTreeSet::from([gone, unknown])).await;
+    assert_eq!(world.documents.projection(gone).await.unwrap(), None);
+    world.until("everything is acknowledged", 1, || world.bus.left() == 0).await;
+    assert_eq!(only.handle.status().poisoned, 0);
+}
+
+#[actix::test]
+async fn whoever_is_gone_goes_though_the_event_was_lost() {
+    let world = World::new();
+    let user = user_of(3);
+    let _only = world.sole_replica();
+    world.mark(user, 1);
+    world.settled(&[user], 1).await;
+    sleep(Duration::from_secs(300)).await;
+    drop(world.marks.erase(user, world.now()));
+    sleep(Duration::from_secs(25)).await;
+    assert!(world.documents.projection(user).await.unwrap().is_some(), "it is in flight");
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(world.documents.projection(user).await.unwrap(), None);
 }

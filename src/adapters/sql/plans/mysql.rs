@@ -198,6 +198,11 @@ fn of_outbox() -> Vec<Hot> {
             outbox::PUBLISHED,
             &[Number(990_000), Number(991_000), Number(990_500), Number(7), Number(500)],
         ),
+        hot(
+            "erased between",
+            outbox::ERASED_BETWEEN,
+            &[Number(500_000), Number(510_000), Number(505_000), Number(7), Number(500)],
+        ),
         hot("last published", outbox::LAST_PUBLISHED, &[]),
         hot("bury", outbox::BURY, &[Number(1), Text("reason".to_owned()), event]),
         sorted(hot("buried", dead_letters::BURIED, &[Number(0), Number(100)])),
