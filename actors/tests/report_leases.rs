@@ -153,6 +153,22 @@ async fn a_replica_that_cannot_reach_the_bus_leaves_folding_to_others() {
 }
 
 #[actix::test]
+async fn partitions_that_are_given_up_are_left_to_others_for_a_round() {
+    let world = World::new();
+    let only = world.replica();
+    world.until("it holds all", 8, || only.held() == ALL).await;
+    only.cut_off_from_the_bus();
+    world.until("it gives one up", 10, || world.lease.holder("report-0").is_none()).await;
+    // The others ask every three seconds.
+    let left = Instant::now();
+    while left.elapsed() < Duration::from_secs(4) {
+        assert_eq!(world.lease.holder("report-0"), None, "{:?}", left.elapsed());
+        sleep(Duration::from_millis(20)).await;
+    }
+    world.until("it asks again", 4, || world.lease.holder("report-0").is_some()).await;
+}
+
+#[actix::test]
 async fn one_who_is_slow_holds_up_nobody_else() {
     let world = World::new();
     let only = world.sole_replica();
