@@ -225,6 +225,42 @@ async fn one_whose_marks_cannot_be_read_holds_up_nobody() {
 }
 
 #[actix::test]
+async fn a_reader_sees_what_another_replica_folds_as_soon_as_it_is_there() {
+    let world = World::new();
+    let reader = world.replica_that_folds_nothing();
+    let user = user_of(4);
+    for (folded_after, seen_after) in [(40, 60), (140, 155)] {
+        world.marks.mark(user, folded_after, world.now());
+        let began = Instant::now();
+        let (seen, ()) = tokio::join!(reader.handle.report(user), async {
+            sleep(Duration::from_millis(folded_after as u64)).await;
+            world.documents.replace(&world.marks.truth(user)).await.unwrap();
+        });
+        assert_eq!(seen.unwrap(), Some(world.marks.truth(user)));
+        assert!(began.elapsed() <= Duration::from_millis(seen_after), "{:?}", began.elapsed());
+        assert_eq!(world.marks.histories_read(), 0, "nothing was counted from the marks");
+    }
+    // Where nobody folds it is counted from the marks.
+    world.marks.mark(user, 1, world.now());
+    let seen = reader.handle.report(user).await.unwrap();
+    assert_eq!(seen, Some(world.marks.truth(user)));
+    assert_eq!(world.marks.histories_read(), 1);
+}
+
+#[actix::test]
+async fn a_reader_does_not_wait_for_a_store_that_is_away() {
+    let world = World::new();
+    let reader = world.replica_that_folds_nothing();
+    let user = user_of(4);
+    world.marks.mark(user, 1, world.now());
+    world.documents.set_failing(true);
+    let began = Instant::now();
+    let seen = reader.handle.report(user).await.unwrap();
+    assert_eq!(seen, Some(world.marks.truth(user)));
+    assert!(began.elapsed() <= Duration::from_millis(5), "{:?}", began.elapsed());
+}
+
+#[actix::test]
 async fn whoever_is_gone_goes_from_the_reports_and_from_the_bus() {
     let world = World::new();
     let only = world.sole_replica();
