@@ -65,7 +65,7 @@ impl NatsBus {
 
     fn letter(&self, message: &BusMessage) -> Letter {
         let subject = self.nats.names.watch(&message.kind, message.user_id);
-        Letter::new(subject, &message.event_id.to_string(), envelope::written(message))
+        Letter::new(subject, &envelope::message_id(message), envelope::written(message))
             .traced(message.traceparent)
     }
 
@@ -153,7 +153,7 @@ impl EventBus for NatsBus {
         let original = self.originals.find(message.event_id);
         let original = original.as_deref().cloned().unwrap_or_else(|| Original {
             subject: self.nats.names.watch(&message.kind, message.user_id),
-            message_id: Some(message.event_id.to_string()),
+            message_id: Some(envelope::message_id(message)),
             place: message.event_id.to_string(),
             traceparent: message.traceparent,
             body: envelope::written(message),
