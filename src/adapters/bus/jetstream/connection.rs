@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_nats::{
-    Client, ConnectOptions, Event,
+    Client, ConnectOptions,
     connection::State,
     jetstream::{Context, context::ContextBuilder},
 };
@@ -24,6 +24,7 @@ use super::{
 };
 
 /// A connection on which this many pings in a row find no answer (three) is given up: a swallowed
+    notes::Notes,
 /// one is noticed within 4.5 s.
 const PING_EVERY: Duration = Duration::from_millis(1_500);
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -58,9 +59,9 @@ impl Nats {
         let _ = async_nats::rustls::crypto::ring::default_provider().install_default();
         let (happened, events) = watch::channel(0_u64);
         let overflows = Arc::new(AtomicU64::new(0));
-        let overflowed = Arc::clone(&overflows);
+        let notes = Notes::new(Arc::clone(&overflows));
         let options = options(settings).await?.event_callback(move |event| {
-            note(&event, &overflowed);
+            notes.take(&event);
             happened.send_modify(|count| *count += 1);
             async {}
         });
@@ -164,23 +165,6 @@ async fn options(settings: &NatsSettings) -> Result<ConnectOptions, NatsError> {
             .map_err(|error| NatsError::Credentials(error.to_string()))?;
     }
     Ok(options)
-}
-
-fn note(event: &Event, overflows: &AtomicU64) {
-    match event {
-        Event::Connected => tracing::info!("connected to NATS"),
-        Event::Disconnected => tracing::warn!("the connection to NATS is lost"),
-        Event::SlowConsumer(_) => {
-            overflows.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(
-                "messages from NATS came faster than they were read, and some were lost"
-            );
-        }
-        Event::LameDuckMode => tracing::info!("the NATS server is about to stop"),
-        Event::ServerError(error) => tracing::warn!(%error, "the NATS server refused something"),
-        Event::ClientError(error) => tracing::debug!(%error, "NATS could not be reached"),
-        Event::Draining | Event::Closed => {}
-    }
 }
 
 /// The store may have been deleted while there was no connection.

@@ -12,6 +12,7 @@ mod declared;
 mod envelope;
 mod names;
 mod originals;
+mod notes;
 mod publish;
 mod receipt;
 mod returns;
