@@ -6,6 +6,7 @@ mod bus;
 mod bus_dead_letters;
 mod bus_jetstream;
 mod bus_outage;
+mod bus_lost;
 mod bus_settings;
 mod bus_views;
 mod documents;

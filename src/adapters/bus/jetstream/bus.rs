@@ -25,8 +25,6 @@ use super::{
 };
 
 const CHECK_WITHIN: Duration = Duration::from_secs(1);
-/// How long a consumer is waited for when there is no connection.
-const CONSUMER_WITHIN: Duration = Duration::from_secs(5);
 /// Longer than a request of a consumer takes to end.
 const CLOSE_WITHIN: Duration = Duration::from_millis(1_500);
 
@@ -127,17 +125,10 @@ impl EventBus for NatsBus {
             .get(usize::from(partition))
             .ok_or_else(|| unavailable(format_args!("there is no partition {partition}")))?;
         let sole = Arc::clone(&desk.sole).lock_owned().await;
-        let connected = timeout(CONSUMER_WITHIN, self.nats.until_connected()).await;
-        connected.map_err(|_| unavailable("there is no connection"))?;
+        self.nats.reached().await?;
         let (declared, jetstream) = (&self.nats.declared, &self.nats.jetstream);
-        let seen = declared.epoch();
-        let durable = match declared.consumer(jetstream, partition).await {
-            Ok(durable) => durable,
-            Err(_) => {
-                declared.declare(jetstream, seen).await?;
-                declared.consumer(jetstream, partition).await?
-            }
-        };
+        let found = declared.consumer_or_declare(jetstream, partition, declared.epoch());
+        let durable = self.nats.unless_lost(found).await?;
         Ok(Box::new(PartitionConsumer::new(
             self.nats.clone(),
             partition,
