@@ -153,8 +153,8 @@ impl EventBus for NatsBus {
         put_aside(&self.nats, partition_of(user), Some(user), &original, reason).await
     }
 
-    async fn erase(&self, _: UserId) -> Result<(), BusError> {
-        Ok(())
+    async fn erase(&self, user: UserId) -> Result<(), BusError> {
+        self.nats.erase(user).await
     }
 
     async fn check(&self) -> Result<(), BusError> {
