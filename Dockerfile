@@ -12,9 +12,13 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home watchme
+    && useradd --system --uid 10001 --no-create-home watchme \
+    && install --directory --owner 10001 /var/lib/watchme
 COPY --from=build /usr/local/bin/watchme /usr/local/bin/watchme
 USER 10001
 WORKDIR /var/lib/watchme
+# For the embedded way; with all three engines nothing is written.
+VOLUME /var/lib/watchme
+ENV WATCHME_LISTEN=0.0.0.0:8080
 EXPOSE 8080
 ENTRYPOINT ["watchme"]

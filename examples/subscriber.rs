@@ -8,6 +8,9 @@
 //! needs nothing of WatchMe but the document `nats/asyncapi.yaml`, which says what comes. With
 //! `--durable <name>` it goes on where it stopped the last time, without it begins with what comes
 //! from now on. It goes on when the server was away, and when the stream was made anew.
+//!
+//! The events of a deleted account disappear from the stream, all but the last, `erased`. So that
+//! one may be the first that a subscriber sees of a user; what it keeps of the user it deletes.
 
 use std::{error::Error, time::Duration};
 

@@ -8,6 +8,12 @@ use tracing_subscriber::{
 
 use crate::config::{Config, LogFormat};
 
+/// What the operator has asked for, without the lines that the client of NATS writes at each attempt
+/// to come back: the bus tells once what is wrong. Who wants them names them.
+fn filter(asked: &str) -> String {
+    if asked.contains("async_nats") { asked.to_owned() } else { format!("{asked},async_nats=off") }
+}
+
 /// Logging could not be started.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("logging cannot be started: {0}")]
@@ -18,7 +24,7 @@ pub struct TelemetryError(String);
 /// # Errors
 /// When the filter cannot be read or logging was started before.
 pub fn init(config: &Config) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&config.log_filter)
+    let filter = EnvFilter::try_new(filter(&config.log_filter))
         .map_err(|error| TelemetryError(error.to_string()))?;
     let terminal = io::stderr().is_terminal();
     let format =

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long a reader waits for TMDb before the stored answer has to do.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The same where there is one.
 const PATIENCE_WITH_STORED: Duration = Duration::from_secs(1);
 /// Stored details of this age are as good as TMDb's own.
@@ -264,6 +264,11 @@ impl Movies {
         movie.details.as_ref().is_some_and(|it| now.since(it.fetched_at) < DETAILS_FRESH)
     }
 
+    async fn source_knows_its_genres(&self) -> bool {
+        let asked = tokio::time::timeout(PATIENCE_WITH_STORED, self.tmdb.genres()).await;
+        matches!(asked, Ok(Ok(_)))
+    }
+
     /// Fetches a movie from TMDb and stores it. Everybody is told where lists show something else
     /// than for `stored`.
     async fn fetch(&self, id: MovieId, stored: Option<&Movie>) -> Result<Arc<Movie>, MovieError> {
@@ -274,7 +279,7 @@ impl Movies {
             Ok(Ok(None)) => {
                 // A source that has lost everything, because its address is wrong for instance,
                 // is no reason to forget what is stored.
-                if self.stored(id).await?.is_some() && self.tmdb.genres().await.is_ok() {
+                if self.stored(id).await?.is_some() && self.source_knows_its_genres().await {
                     self.catalogue.remove(&[id]).await?;
                     self.changes.announce(Change::Movie(id)).await;
                 }

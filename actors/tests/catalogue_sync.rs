@@ -276,6 +276,36 @@ async fn a_store_that_fails_for_a_while_loses_no_page() {
 }
 
 #[actix::test]
+async fn a_store_that_comes_back_after_long_is_filled_at_once() {
+    let setup = setup();
+    setup.documents.set_failing(true);
+    let sync = setup.start(500);
+    sleep(Duration::from_secs(1_800)).await;
+    setup.documents.set_failing(false);
+    let first = sync.wait_for(|progress| progress.pages_done > 0);
+    timeout(Duration::from_secs(4), first).await.expect("pages come in");
+    ready(&sync).await;
+}
+
+#[actix::test]
+async fn a_store_that_goes_for_long_in_between_is_filled_as_soon_as_it_is_back() {
+    let setup = setup();
+    setup.source.set_delay(Duration::from_millis(100));
+    let sync = setup.start(500);
+    sync.wait_for(|progress| progress.pages_done >= 5).await;
+    setup.documents.set_failing(true);
+    sleep(Duration::from_secs(10)).await;
+    let (during, asked) = (sync.progress(), setup.pages_asked().len());
+    sleep(Duration::from_secs(1_800)).await;
+    assert_eq!(setup.pages_asked().len(), asked, "there is nowhere to put a page");
+    assert_eq!(sync.progress().state, CatalogueState::Failed);
+    setup.documents.set_failing(false);
+    let next = sync.wait_for(|progress| progress.pages_done > during.pages_done);
+    timeout(Duration::from_secs(3), next).await.expect("pages come in");
+    ready(&sync).await;
+}
+
+#[actix::test]
 async fn old_movies_are_fetched_again_or_go() {
     let setup = setup();
     let now = setup.clock.now();

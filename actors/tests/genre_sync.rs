@@ -7,9 +7,9 @@ use std::{sync::Arc, time::Duration};
 use actix::Arbiter;
 use tokio::time::{Instant, pause, sleep};
 use watchme_actors::{
-    domain::{GenreId, RemoteGenre},
+    domain::{GenreId, GenreList, RemoteGenre},
     genre_sync::{GenreSyncError, GenreSyncHandle, GenreSyncPorts, GenreSyncSettings},
-    ports::{Change, Clock, MetadataError, ProcessLeases, SyncLog, SyncRecord},
+    ports::{Change, Clock, GenreStore, MetadataError, ProcessLeases, SyncLog, SyncRecord},
     testing::fakes::{
         DrivenClock, MemoryDocuments, MemoryLease, RecordingChanges, ScriptedMetadata,
     },
@@ -180,6 +180,63 @@ async fn who_needs_genres_waits_five_seconds_for_a_first_list() {
     setup.source.on_genres(|| Ok(genres(&[(18, "Drama")])));
     sleep(Duration::from_secs(120)).await;
     assert!(sync.wait_for_list().await.is_ok());
+}
+
+/// Reads a list that was stored before the service and its store were started again.
+#[actix::test]
+async fn a_store_that_comes_back_after_long_is_read_at_once() {
+    let setup = setup();
+    let first = setup.start();
+    first.wait_for_list().await.unwrap();
+    setup.documents.set_failing(true);
+    let sync = setup.start();
+    sleep(Duration::from_secs(1_800)).await;
+    setup.documents.set_failing(false);
+    let began = Instant::now();
+    assert_eq!(sync.wait_for_list().await.unwrap().iter().len(), 2);
+    assert!(began.elapsed() <= Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[actix::test]
+async fn a_new_store_that_comes_late_is_filled_at_once() {
+    let setup = setup();
+    setup.documents.set_failing(true);
+    let sync = setup.start();
+    for _ in 0..3 {
+        // Whoever asks for a run meanwhile puts nothing off.
+        sleep(Duration::from_secs(600)).await;
+        assert!(matches!(sync.sync_now().await, Err(GenreSyncError::Store(_))));
+    }
+    assert!(setup.calls().is_empty(), "there is nowhere to put what it says");
+    setup.documents.set_failing(false);
+    let began = Instant::now();
+    assert_eq!(sync.wait_for_list().await.unwrap().iter().len(), 2);
+    assert!(began.elapsed() <= Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[actix::test]
+async fn a_source_that_fails_is_asked_less_and_less_also_without_a_list() {
+    let setup = setup();
+    setup.source.on_genres(|| Err(MetadataError::Unauthorized));
+    let sync = setup.start();
+    sleep(Duration::from_secs(300)).await;
+    let failures = sync.status().failures;
+    assert!((4..=10).contains(&failures), "{failures}");
+}
+
+#[actix::test]
+async fn a_list_that_another_replica_stores_is_found_without_being_told() {
+    let setup = setup();
+    setup.lease.seize("genre-sync");
+    let sync = setup.start();
+    sleep(Duration::from_secs(600)).await;
+    let listed = GenreList::default();
+    let source = genres(&[(18, "Drama")]);
+    let list = listed.changes_to_match(&source, setup.clock.now());
+    setup.documents.save_genres(&list).await.unwrap();
+    let began = Instant::now();
+    assert_eq!(sync.wait_for_list().await.unwrap().iter().len(), 1);
+    assert!(began.elapsed() <= Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[actix::test]

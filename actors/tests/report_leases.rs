@@ -11,7 +11,7 @@ use replicas::{World, user_of};
 use tokio::time::{Instant, sleep};
 use watchme_actors::{
     domain::{PARTITIONS, UserId},
-    ports::EventBus,
+    ports::{EventBus, Reports},
     supervision::InjectPanic,
 };
 
@@ -153,6 +153,22 @@ async fn a_replica_that_cannot_reach_the_bus_leaves_folding_to_others() {
 }
 
 #[actix::test]
+async fn partitions_that_are_given_up_are_left_to_others_for_a_round() {
+    let world = World::new();
+    let only = world.replica();
+    world.until("it holds all", 8, || only.held() == ALL).await;
+    only.cut_off_from_the_bus();
+    world.until("it gives one up", 10, || world.lease.holder("report-0").is_none()).await;
+    // The others ask every three seconds.
+    let left = Instant::now();
+    while left.elapsed() < Duration::from_secs(4) {
+        assert_eq!(world.lease.holder("report-0"), None, "{:?}", left.elapsed());
+        sleep(Duration::from_millis(20)).await;
+    }
+    world.until("it asks again", 4, || world.lease.holder("report-0").is_some()).await;
+}
+
+#[actix::test]
 async fn one_who_is_slow_holds_up_nobody_else() {
     let world = World::new();
     let only = world.sole_replica();
@@ -206,4 +222,73 @@ async fn one_whose_marks_cannot_be_read_holds_up_nobody() {
     world.settled(&[other], 1).await;
     world.until("it is put aside", 1, || world.bus.buried().len() == 1).await;
     world.until("everything is acknowledged", 1, || world.bus.left() == 0).await;
+}
+
+#[actix::test]
+async fn a_reader_sees_what_another_replica_folds_as_soon_as_it_is_there() {
+    let world = World::new();
+    let reader = world.replica_that_folds_nothing();
+    let user = user_of(4);
+    for (folded_after, seen_after) in [(40, 60), (140, 155)] {
+        world.marks.mark(user, folded_after, world.now());
+        let began = Instant::now();
+        let (seen, ()) = tokio::join!(reader.handle.report(user), async {
+            sleep(Duration::from_millis(folded_after as u64)).await;
+            world.documents.replace(&world.marks.truth(user)).await.unwrap();
+        });
+        assert_eq!(seen.unwrap(), Some(world.marks.truth(user)));
+        assert!(began.elapsed() <= Duration::from_millis(seen_after), "{:?}", began.elapsed());
+        assert_eq!(world.marks.histories_read(), 0, "nothing was counted from the marks");
+    }
+    // Where nobody folds it is counted from the marks.
+    world.marks.mark(user, 1, world.now());
+    let seen = reader.handle.report(user).await.unwrap();
+    assert_eq!(seen, Some(world.marks.truth(user)));
+    assert_eq!(world.marks.histories_read(), 1);
+}
+
+#[actix::test]
+async fn a_reader_does_not_wait_for_a_store_that_is_away() {
+    let world = World::new();
+    let reader = world.replica_that_folds_nothing();
+    let user = user_of(4);
+    world.marks.mark(user, 1, world.now());
+    world.documents.set_failing(true);
+    let began = Instant::now();
+    let seen = reader.handle.report(user).await.unwrap();
+    assert_eq!(seen, Some(world.marks.truth(user)));
+    assert!(began.elapsed() <= Duration::from_millis(5), "{:?}", began.elapsed());
+}
+
+#[actix::test]
+async fn whoever_is_gone_goes_from_the_reports_and_from_the_bus() {
+    let world = World::new();
+    let only = world.sole_replica();
+    let (gone, unknown) = (user_of(3), user_of(4));
+    world.mark(gone, 1);
+    world.settled(&[gone], 1).await;
+    world.bus.fail_erasing(2);
+    world.bus.put(world.marks.erase(gone, world.now()));
+    // One of whom no report was ever made.
+    world.bus.put(world.marks.erase(unknown, world.now()));
+    let erased = || world.bus.erased().into_iter().collect::<BTreeSet<_>>();
+    world.until("both are erased", 5, || erased() == BTreeSet::from([gone, unknown])).await;
+    assert_eq!(world.documents.projection(gone).await.unwrap(), None);
+    world.until("everything is acknowledged", 1, || world.bus.left() == 0).await;
+    assert_eq!(only.handle.status().poisoned, 0);
+}
+
+#[actix::test]
+async fn whoever_is_gone_goes_though_the_event_was_lost() {
+    let world = World::new();
+    let user = user_of(3);
+    let _only = world.sole_replica();
+    world.mark(user, 1);
+    world.settled(&[user], 1).await;
+    sleep(Duration::from_secs(300)).await;
+    drop(world.marks.erase(user, world.now()));
+    sleep(Duration::from_secs(25)).await;
+    assert!(world.documents.projection(user).await.unwrap().is_some(), "it is in flight");
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(world.documents.projection(user).await.unwrap(), None);
 }

@@ -2,7 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use actix::Arbiter;
 use futures_util::future::join_all;
@@ -17,6 +24,10 @@ use watchme_actors::{
 
 fn start(rate: Option<u32>) -> (ScriptedMetadata, TmdbClientHandle) {
     pause();
+    start_while_time_stands_still(rate)
+}
+
+fn start_while_time_stands_still(rate: Option<u32>) -> (ScriptedMetadata, TmdbClientHandle) {
     let source = ScriptedMetadata::new();
     source.on_movie(|_| Ok(None));
     source.on_discover(|_, _| Ok(MoviePage::default()));
@@ -169,7 +180,7 @@ async fn a_source_that_keeps_failing_is_left_alone() {
     let before = source.calls().len();
     let error = client.movie(movie(6)).await.unwrap_err();
     assert!(matches!(error, TmdbError::CircuitOpen { retry_after } if !retry_after.is_zero()));
-    sleep(Duration::from_secs(14)).await;
+    sleep(Duration::from_millis(1_900)).await;
     assert!(client.movie(movie(7)).await.is_err());
     assert_eq!(source.calls().len(), before, "nothing was sent");
 }
@@ -180,7 +191,7 @@ async fn one_request_finds_out_that_it_works_again_even_if_nobody_asks() {
     let before = source.calls().len();
     source.set_delay(Duration::from_secs(1));
     source.on_genres(|| Ok(Vec::new()));
-    sleep(Duration::from_millis(15_500)).await;
+    sleep(Duration::from_millis(2_500)).await;
     assert_eq!(client.status().circuit, CircuitState::HalfOpen);
     let others = join_all((8..20).map(|id| client.movie(movie(id)))).await;
     assert!(others.iter().all(|it| matches!(it, Err(TmdbError::CircuitOpen { .. }))));
@@ -198,10 +209,64 @@ async fn a_probe_that_fails_leaves_the_circuit_open() {
     sleep(Duration::from_secs(60)).await;
     assert_eq!(client.status().circuit, CircuitState::Open);
     let probes = source.calls().len() - before;
-    assert!((3..=12).contains(&probes), "at each end of the pause, a few attempts: {probes}");
+    assert!((20..=30).contains(&probes), "one at each end of the pause: {probes}");
     source.on_genres(|| Ok(Vec::new()));
-    sleep(Duration::from_secs(30)).await;
+    sleep(Duration::from_millis(2_100)).await;
     assert_eq!(client.status().circuit, CircuitState::Closed);
+}
+
+/// Silent means that a request is neither answered nor refused.
+#[actix::test]
+async fn a_source_that_was_silent_is_asked_again_well_within_five_seconds() {
+    pause();
+    for silent_for in [10_000_u64, 10_700, 11_300, 12_100, 13_900] {
+        let (source, client) = start_while_time_stands_still(None);
+        let silent = Arc::new(AtomicBool::new(true));
+        let said = Arc::clone(&silent);
+        source.set_delay(Duration::from_secs(5));
+        source.on_movie(move |_| if said.load(Ordering::Relaxed) { Err(down()) } else { Ok(None) });
+        source.on_genres(|| Err(down()));
+        // Some that open the circuit, and some that were sent shortly before it opened.
+        let waves = [0, 4_800].map(|after| {
+            let client = &client;
+            let ids = (1..=8).map(move |id| client.movie(movie(id * 10_000 + after)));
+            async move {
+                sleep(Duration::from_millis(after as u64)).await;
+                join_all(ids).await
+            }
+        });
+        tokio::join!(join_all(waves), sleep(Duration::from_millis(silent_for)));
+        assert_ne!(client.status().circuit, CircuitState::Closed, "{silent_for}");
+        silent.store(false, Ordering::Relaxed);
+        source.set_delay(Duration::ZERO);
+        source.on_genres(|| Ok(Vec::new()));
+        let began = Instant::now();
+        while client.movie(movie(77)).await.is_err() {
+            sleep(Duration::from_millis(50)).await;
+        }
+        assert!(began.elapsed() < Duration::from_millis(4_500), "{:?}", began.elapsed());
+    }
+}
+
+#[actix::test]
+async fn what_was_sent_before_the_source_was_left_alone_does_not_put_the_probe_off() {
+    let (source, client) = start(None);
+    source.on_genres(|| Err(down()));
+    source.on_movie(|_| Err(MetadataError::Unauthorized));
+    source.set_delay(Duration::from_millis(1_500));
+    let slow = join_all((1..=8).map(|id| client.movie(movie(id))));
+    let fast = async {
+        sleep(Duration::from_millis(100)).await;
+        source.set_delay(Duration::ZERO);
+        for id in 11..=15 {
+            client.movie(movie(id)).await.unwrap_err();
+        }
+        assert_eq!(client.status().circuit, CircuitState::Open);
+        source.on_genres(|| Ok(Vec::new()));
+        sleep(Duration::from_millis(2_100)).await;
+        assert_eq!(client.status().circuit, CircuitState::Closed);
+    };
+    tokio::join!(slow, fast);
 }
 
 #[actix::test]

@@ -53,15 +53,15 @@ impl Bus {
         })
     }
 
-    /// Waits a moment for the bus to be reached, for whoever cannot wait for long. What fails then
-    /// says so itself.
-    pub(super) async fn reached(&self) {
+    /// Waits a moment for the bus to be reached, with its streams, for whoever cannot wait for long;
+    /// whether it was.
+    pub(super) async fn reached(&self) -> bool {
         let reached = async {
             while self.events.check().await.is_err() {
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        let _ = timeout(PATIENCE, reached).await;
+        timeout(PATIENCE, reached).await.is_ok()
     }
 
     pub(super) async fn close(&self) {
@@ -79,6 +79,7 @@ fn settings(config: &NatsConfig) -> Result<NatsSettings, AppError> {
         credentials: config.credentials.clone(),
         root_certificates: config.root_certificates.clone(),
         stream_replicas: config.replicas,
+        stream_max_bytes: config.max_bytes,
         ..NatsSettings::new(config.url.expose())?
     })
 }

@@ -70,6 +70,14 @@ impl Documents {
         }
     }
 
+    /// Waits until the store is at this version.
+    pub(super) async fn migrated(&self) -> Result<(), StoreError> {
+        match &self.store {
+            Store::Sqlite(_) => Ok(()),
+            Store::Mongo(store) => store.migrate().await,
+        }
+    }
+
     pub(super) async fn close(&self) {
         match &self.store {
             Store::Sqlite(store) => store.close().await,

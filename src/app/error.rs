@@ -72,6 +72,9 @@ pub enum AppError {
     /// A task of the operator's was not done.
     #[error(transparent)]
     Task(#[from] TaskError),
+    /// A store was not reached, so that it could not be brought to this version.
+    #[error("{0} was not reached and is not at this version")]
+    NotMigrated(&'static str),
     /// The service does not answer, or is not ready.
     #[error("not ready: {0}")]
     NotReady(String),

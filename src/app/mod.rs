@@ -1,7 +1,7 @@
 //! The composition root: the only place that names concrete adapters.
 
-mod alone;
 mod bus;
+mod claim;
 mod documents;
 mod error;
 mod sql;
@@ -273,7 +273,10 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
 /// # Errors
 /// [`AppError`].
 pub async fn migrate(config: &Config) -> Result<(), AppError> {
-    Stores::open(config, Stores::data(config)?).await?.close().await;
+    let stores = Stores::open(config, Stores::data(config)?).await?;
+    let outcome = stores.migrated().await;
+    stores.close().await;
+    outcome?;
     tracing::info!("the stores are at this version");
     Ok(())
 }
@@ -293,6 +296,7 @@ pub async fn administer(config: &Config, task: Task) -> Result<(), AppError> {
         watch_log: sql,
         clock: Arc::new(SystemClock),
     };
+    // What is not reached says so itself.
     stores.bus.reached().await;
     let outcome = commands::run(task, &ports, &mut io::stdout()).await;
     stores.close().await;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     AppError,
-    alone::{Alone, nobody_is_alone},
     bus::Bus,
+    claim::{Claim, Company},
     documents::Documents,
     sql::Sql,
 };
@@ -16,7 +16,7 @@ pub(super) struct Stores {
     pub(super) sql: Sql,
     pub(super) documents: Documents,
     pub(super) bus: Bus,
-    alone: Option<Alone>,
+    claim: Claim,
     /// `None` when nothing is kept here.
     pub(super) data: Option<DataDir>,
 }
@@ -24,17 +24,12 @@ pub(super) struct Stores {
 impl Stores {
     pub(super) async fn open(config: &Config, data: Option<DataDir>) -> Result<Self, AppError> {
         let sql = Sql::open(config, data.as_ref()).await?;
-        let alone = if config.is_replicated() {
-            if !nobody_is_alone(&*sql.lease).await? {
-                return Err(AppError::NotAlone);
-            }
-            None
-        } else {
-            Some(Alone::claim(Arc::clone(&sql.lease)).await?.ok_or(AppError::NotAlone)?)
-        };
+        let company = if config.is_replicated() { Company::Replicas } else { Company::None };
+        let claim = Claim::make(Arc::clone(&sql.lease), company).await?;
+        let claim = claim.ok_or(AppError::NotAlone)?;
         let documents = Documents::open(config, data.as_ref()).await?;
         let bus = Bus::open(config, &sql.store).await?;
-        Ok(Self { sql, documents, bus, alone, data })
+        Ok(Self { sql, documents, bus, claim, data })
     }
 
     /// The folder of what is kept here.
@@ -48,17 +43,21 @@ impl Stores {
     pub(super) async fn close(self) {
         self.bus.close().await;
         self.documents.close().await;
-        if let Some(alone) = self.alone {
-            alone.release().await;
-        }
+        self.claim.end().await;
         self.sql.store.close().await;
+    }
+
+    /// Waits until everything is at this version.
+    pub(super) async fn migrated(&self) -> Result<(), AppError> {
+        self.documents.migrated().await?;
+        if !self.bus.reached().await {
+            return Err(AppError::NotMigrated("NATS"));
+        }
+        Ok(())
     }
 
     /// Done when another instance has begun to work on the same stores.
     pub(super) async fn not_alone(&self) {
-        match &self.alone {
-            Some(alone) => alone.lost().await,
-            None => std::future::pending().await,
-        }
+        self.claim.lost().await;
     }
 }

@@ -54,6 +54,9 @@ pub struct NatsConfig {
     pub credentials: Option<PathBuf>,
     /// A file of root certificates (PEM), instead of the system's.
     pub root_certificates: Option<PathBuf>,
+    /// Bytes of each stream beyond which its oldest messages go; as much as the server has when
+    /// `None`.
+    pub max_bytes: Option<i64>,
     /// Copies that JetStream keeps of each stream, from 1 to 5.
     pub replicas: usize,
 }
@@ -104,6 +107,12 @@ pub(super) fn engines(source: &mut Source<'_>) -> Option<Engines> {
     let file = |text: &str| Ok(PathBuf::from(text));
     let credentials = source.get("WATCHME_NATS_CREDENTIALS", None, Plain, file);
     let root_certificates = source.get("WATCHME_NATS_CA", None, Plain, file);
+    let max_bytes = source.get(
+        "WATCHME_NATS_MAX_BYTES",
+        None,
+        Plain,
+        number(1_000_000..=1_000_000_000_000_000),
+    );
     let replicas = source.get("WATCHME_NATS_REPLICAS", Some("1"), Plain, number(1..=5));
     Some(Engines {
         sql: SqlConfig {
@@ -125,6 +134,7 @@ pub(super) fn engines(source: &mut Source<'_>) -> Option<Engines> {
                 namespace: namespace?,
                 credentials,
                 root_certificates,
+                max_bytes,
                 replicas: replicas?,
             }),
             None => None,

@@ -210,7 +210,7 @@ async fn streams_and_consumers_are_as_declared() {
         let filter = installation.subject(&format!("watchme.watch.v1.{partition}.>"));
         assert_eq!(config.filter_subject, filter);
         assert_eq!(config.max_deliver, -1);
-        assert_eq!(config.ack_wait, Duration::from_secs(30));
+        assert_eq!(config.ack_wait, Duration::from_secs(10));
         assert_eq!(config.max_ack_pending, 256);
     }
 }

@@ -222,3 +222,29 @@ async fn a_closed_store_is_unavailable() {
         assert!(matches!(error, StoreError::Unavailable { store: "documents", .. }), "{error}");
     }
 }
+
+/// Whoever remembers movies hears of those that were written before the failure, too.
+#[tokio::test]
+async fn what_a_failed_upsert_has_changed_is_told_by_the_next() {
+    let Some((store, database)) = fresh().await else { return };
+    let hand = database.hand().await;
+    let permit = async |highest: i32| {
+        let schema = doc! { "properties": { "_id": { "maximum": highest } } };
+        let validator = doc! { "$jsonSchema": schema };
+        hand.run_command(doc! { "collMod": "movies", "validator": validator }).await.unwrap();
+    };
+    let movies: Vec<Movie> = (1..=620).map(|id| movie(id, &[18])).collect();
+    let ids: Vec<_> = movies.iter().map(|movie| movie.id).collect();
+    store.upsert(&movies[..2]).await.unwrap();
+
+    permit(600).await;
+    let error = store.upsert(&movies).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    assert_eq!(store.count().await.unwrap(), 600);
+
+    permit(10_000).await;
+    // One that the failed call did not bring is told of alone.
+    assert_eq!(store.upsert(&[movie(700, &[18])]).await.unwrap(), [movie_id(700)]);
+    assert_eq!(store.upsert(&movies).await.unwrap(), ids[2..]);
+    assert!(store.upsert(&movies).await.unwrap().is_empty());
+}

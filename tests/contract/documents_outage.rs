@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
+use mongodb::bson::Document;
 use tokio::task::JoinSet;
 use watchme::adapters::documents::{MongoDocuments, MongoSettings};
 use watchme_actors::{
@@ -18,18 +20,24 @@ use crate::support::proxy::{Line, Proxy};
 struct World {
     store: MongoDocuments,
     proxy: Proxy,
-    _database: Fresh,
+    database: Fresh,
 }
 
 impl World {
     /// A store that has not waited for its server.
     async fn start(line: Line) -> Option<Self> {
+        Self::with(line, |_| {}).await
+    }
+
+    async fn with(line: Line, set: impl FnOnce(&mut MongoSettings)) -> Option<Self> {
         let database = Fresh::database()?;
         let proxy = Proxy::before_url(&database.url).await;
         proxy.set(line);
         let url = proxy.url(&database.url);
-        let store = MongoDocuments::open(&MongoSettings::new(url.as_str())).await.unwrap();
-        Some(Self { store, proxy, _database: database })
+        let mut settings = MongoSettings::new(url.as_str());
+        set(&mut settings);
+        let store = MongoDocuments::open(&settings).await.unwrap();
+        Some(Self { store, proxy, database })
     }
 
     async fn fails(&self) -> Duration {
@@ -197,4 +205,61 @@ async fn a_url_that_is_none_is_refused_without_repeating_it() {
     }
     let settings = MongoSettings::new("mongodb://user:secret@host/");
     assert!(!format!("{settings:?}").contains("secret"));
+}
+
+/// Each call is answered in time; only the wait for a connection is long.
+#[tokio::test]
+async fn a_server_that_is_busy_is_not_taken_for_one_that_is_away() {
+    const POOL: u32 = 8;
+    let Some(world) = World::with(Line::Open, |settings| settings.pool = POOL).await else {
+        return;
+    };
+    let store = &world.store;
+    store.migrate().await.unwrap();
+    let newer = Projection { last_seq: 9, ..Projection::empty(UserId::generate()) };
+    store.replace(&newer).await.unwrap();
+    world.is_well().await;
+
+    // An older projection is refused after two round trips, a movie is found after one.
+    world.proxy.set(Line::Slow(Duration::from_millis(400)));
+    let older = Projection { last_seq: 3, ..newer };
+    let begun = Instant::now();
+    let ended = join_all((0..64).map(async |place| {
+        let ended = if place < POOL {
+            store.movie(movie_id(1)).await.map(drop)
+        } else {
+            store.replace(&older).await.map(|stored| assert!(!stored))
+        };
+        assert!(store.is_available(), "{place}: {ended:?}");
+        ended
+    }))
+    .await;
+    assert!(begun.elapsed() < Duration::from_millis(3_250), "{:?}", begun.elapsed());
+    let served = ended.iter().filter(|ended| ended.is_ok()).count();
+    assert!(served >= 2 * POOL as usize, "{served} were served");
+    for refused in ended.iter().filter_map(|ended| ended.as_ref().err()) {
+        assert!(refused.to_string().contains("in use"), "{refused}");
+    }
+    world.proxy.set(Line::Open);
+    assert!(store.is_available());
+    world.is_well().await;
+}
+
+/// As after a restore from an older copy, or with a server in the place of another.
+#[tokio::test]
+async fn a_server_that_comes_back_empty_gets_its_collections_again() {
+    let Some(world) = World::start(Line::Open).await else { return };
+    world.store.migrate().await.unwrap();
+    let hand = world.database.hand().await;
+    hand.drop().await.unwrap();
+    world.proxy.set(Line::Cut);
+    world.fails().await;
+    world.proxy.set(Line::Open);
+    world.recovers().await;
+
+    let movies = hand.collection::<Document>("movies");
+    let indexes = movies.list_index_names().await.unwrap();
+    assert_eq!(indexes.len(), 11, "{indexes:?}");
+    movies.insert_one(Document::new()).await.expect_err("there is no validator");
+    world.is_well().await;
 }

@@ -4,7 +4,9 @@
 
 mod bus;
 mod bus_dead_letters;
+mod bus_erasure;
 mod bus_jetstream;
+mod bus_lost;
 mod bus_outage;
 mod bus_settings;
 mod bus_views;

@@ -120,6 +120,7 @@ async fn a_silent_server_makes_nobody_wait() {
 
     proxy.set(Line::Open);
     recovers(&store, user.id, 30).await;
+    assert!(store.renewals() > 0, "dead connections were kept");
     store.close().await;
 }
 
@@ -164,19 +165,25 @@ async fn a_server_that_refuses_is_waited_for_no_longer() {
     recovers(&store, user.id, 30).await;
 }
 
+/// Holds a user's row until the connection is closed.
+async fn hold(database: &TestDatabase, user: UserId) -> AnyConnection {
+    let mut holder = AnyConnection::connect(database.url().as_str()).await.unwrap();
+    sqlx::raw_sql("BEGIN").execute(&mut holder).await.unwrap();
+    sqlx::query("UPDATE users SET name = 'held' WHERE id = ?")
+        .bind(user.to_string())
+        .execute(&mut holder)
+        .await
+        .unwrap();
+    holder
+}
+
 /// A row that somebody holds is no reason to take the server for silent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_that_is_held_stops_only_those_who_need_it() {
     let Some(database) = TestDatabase::fresh().await else { return };
     let store = database.store().await;
     let (user, _) = watch_something(&store).await;
-    let mut holder = AnyConnection::connect(database.url().as_str()).await.unwrap();
-    let mut held = holder.begin().await.unwrap();
-    sqlx::query("UPDATE users SET name = 'held' WHERE id = ?")
-        .bind(user.id.to_string())
-        .execute(&mut *held)
-        .await
-        .unwrap();
+    let holder = hold(&database, user.id).await;
 
     let since = Instant::now();
     let others = async {
@@ -194,8 +201,33 @@ async fn a_row_that_is_held_stops_only_those_who_need_it() {
     assert!(!marked_meanwhile);
     assert!(elapsed < BOUND, "the call took {elapsed:?}");
 
-    held.rollback().await.unwrap();
+    holder.close().await.unwrap();
     assert!(marked(&store, user.id, 1).await);
+    assert_eq!(store.renewals(), 0, "good connections were given up");
+    store.close().await;
+}
+
+/// Nor is a pool that those who wait for it have used up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_callers_than_connections_do_not_make_the_server_silent() {
+    let Some(database) = TestDatabase::fresh().await else { return };
+    let store = database.store().await;
+    let (user, _) = watch_something(&store).await;
+    let holder = hold(&database, user.id).await;
+
+    // One wave has the connections, one has them as the first gives up, the last never has.
+    let since = Instant::now();
+    let marking = join_all((1..=40).map(|movie| marked(&store, user.id, movie))).await;
+    assert!(marking.iter().all(|marked| !marked));
+    assert!(since.elapsed() < BOUND, "marking took {:?}", since.elapsed());
+
+    // Whoever needs another row is served at once.
+    let since = Instant::now();
+    warm_up(&store, UserId::generate()).await;
+    assert!(since.elapsed() < Duration::from_secs(1), "reading took {:?}", since.elapsed());
+    holder.close().await.unwrap();
+    assert!(marked(&store, user.id, 1).await);
+    assert_eq!(store.renewals(), 0, "good connections were given up");
     store.close().await;
 }
 

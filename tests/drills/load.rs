@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt, stream};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::json;
 use tokio::{task::JoinHandle, time::sleep};
@@ -16,10 +17,14 @@ use uuid::Uuid;
 
 use crate::support::{Client, app::USER_PASSWORD};
 
-/// How long a client waits before it sends an act again.
+/// How long a client waits before it sends an act again whose connection broke.
 const AGAIN: Duration = Duration::from_millis(20);
+/// The same of an act that was refused: who cannot does not want to be asked all the time.
+const AGAIN_AFTER_REFUSAL: Duration = Duration::from_millis(100);
 /// An act that is not answered for this long is a hang.
 const HANG: Duration = Duration::from_secs(90);
+/// Users that are made at once.
+const AT_ONCE: usize = 4;
 /// More than a mark takes would be refused.
 const PLAYS: u32 = 20;
 
@@ -33,25 +38,22 @@ pub struct Tally {
     pub answered: AtomicU32,
     /// Answers that were 503, and connections that broke.
     pub refused: AtomicU32,
-    /// Acts beyond which clients wait; for a drill that spreads its failures over the acts.
-    pub allowed: AtomicU32,
     /// Clients end after the act in hand.
     pub stop: AtomicBool,
-    /// How long each act took until it was answered.
+    /// How long each act took until it was answered: from when it was due, where acts have a rate, so
+    /// that an act which waits for a slow one before it counts as slow too.
     pub times: Mutex<Vec<Duration>>,
 }
 
 impl Tally {
-    /// With no bound on the acts.
-    pub fn unbounded() -> Arc<Self> {
-        let tally = Self::default();
-        tally.allowed.store(u32::MAX, Ordering::Relaxed);
-        Arc::new(tally)
-    }
-
     /// Acts that were answered.
     pub fn answered(&self) -> u32 {
         self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Answers that were 503, and connections that broke.
+    pub fn refused(&self) -> u32 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Takes the times noted so far; their 99th percentile.
@@ -78,21 +80,43 @@ pub struct Load {
 
 /// A user with every package, who marks.
 pub struct Marker {
-    /// Their client.
-    pub client: Client,
+    client: Client,
     work: JoinHandle<Marks>,
 }
 
-impl Marker {
-    /// Waits for the end of the work; what is marked then, by what was answered.
-    pub async fn finish(self) -> (Client, Marks) {
-        (self.client, self.work.await.expect("the client works to its end"))
+/// Ends the work; who has marked what, by what was answered.
+pub async fn end(markers: Vec<Marker>, tally: &Tally) -> Vec<(Client, Marks)> {
+    tally.stop.store(true, Ordering::Relaxed);
+    finish(markers).await
+}
+
+/// Waits until the work has come to its end; who has marked what, by what was answered.
+pub async fn finish(markers: Vec<Marker>) -> Vec<(Client, Marks)> {
+    let mut answered = Vec::new();
+    for marker in markers {
+        let marks = marker.work.await.expect("the client works to its end");
+        answered.push((marker.client, marks));
     }
+    answered
+}
+
+/// The address of the user with this name.
+pub fn email(name: &str) -> String {
+    format!("{name}@example.com")
+}
+
+/// Makes users who subscribe to every package, with names that begin alike.
+pub async fn subscribers(client: &Client, number: u32, name: &str) -> Vec<Client> {
+    stream::iter(0..number)
+        .map(|number| subscriber(client, format!("{name}{number}")))
+        .buffered(AT_ONCE)
+        .collect()
+        .await
 }
 
 /// Makes a user who subscribes to every package.
-pub async fn subscriber(client: &Client, name: &str) -> Client {
-    let email = format!("{name}@example.com");
+pub async fn subscriber(client: &Client, name: String) -> Client {
+    let email = email(&name);
     let body = json!({ "email": email, "password": USER_PASSWORD, "name": name });
     client.post("/auth/register", &body).await.expect(201);
     let user = client.login(&email, USER_PASSWORD).await;
@@ -105,14 +129,19 @@ pub async fn subscriber(client: &Client, name: &str) -> Client {
 /// Some movies that the subscriptions permit, once the catalogue is complete: until then a replica
 /// has other work to do.
 pub async fn movies(user: &Client) -> Vec<u64> {
+    catalogue_is_complete(user).await;
+    let found = user.get("/movies?pageSize=60").await.data();
+    assert_eq!(found.len(), 60);
+    found.iter().map(|movie| movie["id"].as_u64().unwrap()).collect()
+}
+
+/// Waits until it is.
+pub async fn catalogue_is_complete(user: &Client) {
     let deadline = Instant::now() + Duration::from_secs(120);
     while user.get("//health").await.json()["catalogue"]["state"] != "ready" {
         assert!(Instant::now() < deadline, "the catalogue fills up");
         sleep(Duration::from_millis(100)).await;
     }
-    let found = user.get("/movies?pageSize=60").await.data();
-    assert_eq!(found.len(), 60);
-    found.iter().map(|movie| movie["id"].as_u64().unwrap()).collect()
 }
 
 /// Sets the users to work.
@@ -162,14 +191,11 @@ impl Worker {
             if answered >= self.load.acts || self.tally.stop.load(Ordering::Relaxed) {
                 return self.marks;
             }
-            if answered >= self.tally.allowed.load(Ordering::Relaxed) {
-                sleep(Duration::from_millis(2)).await;
-                continue;
+            match self.pause {
+                Some(pause) => due += pause,
+                None => due = tokio::time::Instant::now(),
             }
-            if let Some(pause) = self.pause {
-                due += pause;
-                tokio::time::sleep_until(due).await;
-            }
+            tokio::time::sleep_until(due).await;
             let movie = self.movies[self.rng.random_range(0..self.movies.len())];
             let act = match self.marks.get(&movie) {
                 None => Act::Mark,
@@ -179,9 +205,8 @@ impl Worker {
                 Some(_) if self.rng.random_bool(0.2) => Act::Mark,
                 Some(_) => Act::Unmark,
             };
-            let began = Instant::now();
             self.until_answered(movie, &act).await;
-            self.tally.times.lock().unwrap().push(began.elapsed());
+            self.tally.times.lock().unwrap().push(due.elapsed());
             match act {
                 Act::Mark => {
                     self.marks.entry(movie).or_insert(1);
@@ -214,15 +239,18 @@ impl Worker {
                     (user.send("POST".parse().unwrap(), &path, &headers, None).await, &[201])
                 }
             };
-            match outcome {
+            let pause = match outcome {
                 Ok(answer) if wanted.contains(&answer.status) => return,
-                Ok(answer) => assert_eq!(answer.status, 503, "{}", answer.text()),
-                Err(_broken) => {}
-            }
+                Ok(answer) => {
+                    assert_eq!(answer.status, 503, "{}", answer.text());
+                    AGAIN_AFTER_REFUSAL
+                }
+                Err(_broken) => AGAIN,
+            };
             assert!(began.elapsed() < HANG, "no answer for {HANG:?}");
             self.tally.refused.fetch_add(1, Ordering::Relaxed);
             self.base = (self.base + 1) % self.load.bases.len();
-            sleep(AGAIN).await;
+            sleep(pause).await;
         }
     }
 }

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a drill fails by panicking")]
 
 mod away;
+mod bus;
 mod cancelled;
 mod events;
 mod kill;
@@ -16,6 +17,10 @@ mod lease;
 mod load;
 mod nats;
 mod oracle;
+mod poison;
+mod races;
+mod rebuild;
+mod replica;
 mod size;
 mod stop;
 #[path = "../support/mod.rs"]
@@ -28,7 +33,7 @@ use clap::Parser;
 use size::Size;
 use watchme_engines::{Engine, EngineError};
 
-type Drill = fn(Size) -> Pin<Box<dyn Future<Output = String> + Send>>;
+type Drill = fn(Size) -> Pin<Box<dyn Future<Output = String>>>;
 
 macro_rules! drills {
     ($($name:literal $what:literal $engines:literal $run:path,)*) => {
@@ -46,7 +51,9 @@ drills! {
     "nats-lost" "JetStream's store deleted under load" true nats::store_lost,
     "lease" "three replicas, the holder of the relay's lease killed 20 times" true lease::holder_killed,
     "duplicates" "every event five times, shuffled" true events::five_times_shuffled,
-    "poison" "events that can never be applied" true events::poison,
+    "poison" "events that can never be applied" true poison::put_aside,
+    "rebuild" "1,000 users' reports rebuilt while others write" true rebuild::under_writes,
+    "races" "a package lowered for all against marks on another replica, 1,000 times" true races::lowered,
     "sql-away" "SQL swallowed for 60 s" true away::sql,
     "mongodb-away" "MongoDB swallowed for 60 s" true away::mongodb,
     "tmdb-away" "TMDb swallowed for 60 s" true away::tmdb,

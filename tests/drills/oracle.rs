@@ -15,6 +15,8 @@ use watchme_actors::{
 
 use crate::{load::Marks, support::Client};
 
+const LOOK_AGAIN: Duration = Duration::from_millis(30);
+
 /// The stores, read directly.
 pub struct Oracle<'a> {
     /// SQL.
@@ -50,33 +52,50 @@ impl Oracle<'_> {
         patience: Duration,
     ) -> Duration {
         let began = Instant::now();
-        let mut left: Vec<&String> = users.iter().collect();
-        loop {
-            let mut wrong = Vec::new();
-            for user in left {
-                let id: UserId = user.parse().unwrap();
-                let recount = self.recount(user).await;
-                let stored = self.reports.projection(id).await.unwrap();
-                // Nothing stored is nothing watched.
-                if stored.unwrap_or_else(|| Projection::empty(id)) != recount {
-                    wrong.push(user);
-                }
-            }
-            if wrong.is_empty() {
-                return began.elapsed();
-            }
+        let mut left = self.wrong(users).await;
+        while !left.is_empty() {
             if began.elapsed() > patience {
-                let user = wrong[0];
+                let user = &left[0];
                 let stored = self.reports.projection(user.parse().unwrap()).await.unwrap();
                 panic!(
                     "{} reports are not what the marks say after {patience:?}; the first: {stored:?} instead of {:?}",
-                    wrong.len(),
+                    left.len(),
                     self.recount(user).await
                 );
             }
-            left = wrong;
-            sleep(Duration::from_millis(100)).await;
+            sleep(LOOK_AGAIN).await;
+            left = self.wrong(&left).await;
         }
+        began.elapsed()
+    }
+
+    /// The users whose stored projection is not a recount of their marks.
+    pub async fn wrong(&self, users: &[String]) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for user in users {
+            let id: UserId = user.parse().unwrap();
+            let recount = self.recount(user).await;
+            let stored = self.reports.projection(id).await.unwrap();
+            // Nothing stored is nothing watched.
+            if stored.unwrap_or_else(|| Projection::empty(id)) != recount {
+                wrong.push(user.clone());
+            }
+        }
+        wrong
+    }
+
+    /// How many events of these users were published and are not in their stored projections.
+    pub async fn published_not_folded(&self, users: &[String]) -> usize {
+        let stored = self.stored(users).await;
+        let mut waiting = 0;
+        for user in users {
+            let id: UserId = user.parse().unwrap();
+            let folded = stored.get(&id).map_or(0, |projection| projection.last_seq);
+            let published =
+                self.rows("SELECT payload FROM outbox WHERE user_id = ? AND state = 1", user).await;
+            waiting += numbers(&published).into_iter().filter(|seq| *seq > folded).count();
+        }
+        waiting
     }
 
     async fn rows(&self, statement: &'static str, user: &str) -> Vec<AnyRow> {
@@ -99,13 +118,7 @@ impl Oracle<'_> {
         let rows = self.rows("SELECT watch_seq FROM users WHERE id = ?", user).await;
         let last = rows[0].get::<i64, _>(0) as u64;
         let rows = self.rows("SELECT payload FROM outbox WHERE user_id = ?", user).await;
-        let mut numbers: Vec<u64> = rows
-            .iter()
-            .map(|row| {
-                let event: serde_json::Value = serde_json::from_str(row.get(0)).unwrap();
-                event["seq"].as_u64().unwrap()
-            })
-            .collect();
+        let mut numbers = numbers(&rows);
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=last).collect::<Vec<_>>(), "the sequence of {user}");
     }
@@ -142,4 +155,13 @@ impl Oracle<'_> {
         let ids: Vec<UserId> = users.iter().map(|user| user.parse().unwrap()).collect();
         self.reports.projections(&ids).await.unwrap()
     }
+}
+
+/// The sequence numbers of events.
+fn numbers(payloads: &[AnyRow]) -> Vec<u64> {
+    let number = |row: &AnyRow| {
+        let event: serde_json::Value = serde_json::from_str(row.get(0)).unwrap();
+        event["seq"].as_u64().unwrap()
+    };
+    payloads.iter().map(number).collect()
 }

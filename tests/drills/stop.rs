@@ -10,11 +10,7 @@ use std::{
 
 use tokio::time::sleep;
 
-use crate::{
-    size::Size,
-    support::app::{ADMIN_EMAIL, ADMIN_PASSWORD},
-    world::World,
-};
+use crate::{size::Size, world::World};
 
 /// Again and again in one data folder.
 pub async fn in_order(size: Size) -> String {
@@ -23,7 +19,7 @@ pub async fn in_order(size: Size) -> String {
     let mut replica = world.replicas(1).await.remove(0);
     let mut all = 0;
     for round in 0..rounds {
-        let admin = replica.client().login(ADMIN_EMAIL, ADMIN_PASSWORD).await;
+        let admin = replica.admin().await;
         let stopping = Arc::new(AtomicBool::new(false));
         let answered = Arc::new(AtomicU32::new(0));
         let load: Vec<_> = (0..8)

@@ -1,37 +1,30 @@
 //! The service as processes of its own, on real engines or embedded, with a proxy before each
 //! engine and a way past it.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use rand::RngExt;
-use serde_json::Value;
 use sqlx::{AnyPool, any::AnyPoolOptions};
 use tempfile::TempDir;
+use url::Url;
 use watchme::adapters::documents::{MongoDocuments, MongoSettings, SqliteDocuments};
 use watchme_actors::ports::Reports;
 use watchme_engines::{Engine, Instance, Options};
 
-use crate::{
-    oracle::Oracle,
-    support::{
-        Client,
-        app::{ADMIN_EMAIL, ADMIN_PASSWORD},
-        process::{Process, free_address, ready},
-        proxy::Proxy,
-    },
-};
+use crate::{bus::Bus, oracle::Oracle, replica::Replica, support::proxy::Proxy};
 
 const JWT_SECRET: &str = "the drills' secret, of more than 32 bytes";
-const START: Duration = Duration::from_secs(60);
+/// Of the service in MySQL and in MongoDB.
+const DATABASE: &str = "watchme";
 
-/// Private engines, each behind a proxy.
+/// Private engines. All replicas share the lines to SQL and to the documents; each has a line of its
+/// own to NATS ([`Replica::nats_line`]).
 pub struct Engines {
     pub mysql: Instance,
     pub mongodb: Instance,
     pub nats: Instance,
     pub mysql_line: Proxy,
     pub mongodb_line: Proxy,
-    pub nats_line: Proxy,
 }
 
 impl Engines {
@@ -44,12 +37,22 @@ impl Engines {
         Self {
             mysql_line: Proxy::before(mysql.port()).await,
             mongodb_line: Proxy::before(mongodb.port()).await,
-            nats_line: Proxy::before(nats.port()).await,
             mysql,
             mongodb,
             nats,
         }
     }
+}
+
+/// A server's URL with all that it says, and the name of a database.
+fn database_of(server: &Instance, name: &str) -> Url {
+    let mut url = url_of(server);
+    url.set_path(name);
+    url
+}
+
+fn url_of(server: &Instance) -> Url {
+    server.url().parse().expect("an engine has a URL")
 }
 
 /// Where the service keeps things.
@@ -77,7 +80,7 @@ impl World {
     pub async fn embedded() -> Self {
         let folder = TempDir::new().unwrap();
         let data = folder.path().join("0");
-        let mut first = Replica::spawn(data.clone(), free_address(), common_settings(&[]));
+        let mut first = Replica::spawn(data.clone(), Vec::new(), None);
         first.ready().await;
         first.terminate();
         let sql = pool(&format!("sqlite://{}", data.join("watchme.db").display())).await;
@@ -91,7 +94,7 @@ impl World {
         }
     }
 
-    /// Private engines, with a database that is migrated.
+    /// Private engines, with a database that the first replica migrates.
     pub async fn engines() -> Self {
         Self::engines_with(&[]).await
     }
@@ -100,24 +103,21 @@ impl World {
     pub async fn engines_with(settings: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
         let engines = Engines::start().await;
-        let server = format!("mysql://root@127.0.0.1:{}", engines.mysql.port());
-        let admin = pool(&format!("{server}/mysql")).await;
+        let admin = pool(database_of(&engines.mysql, "mysql").as_str()).await;
         sqlx::query("CREATE DATABASE watchme").execute(&admin).await.unwrap();
         admin.close().await;
-        let documents = format!("mongodb://127.0.0.1:{}/watchme", engines.mongodb.port());
-        let reports = MongoDocuments::open(&MongoSettings::new(&documents)).await.unwrap();
+        let database = database_of(&engines.mysql, DATABASE);
+        let documents = database_of(&engines.mongodb, DATABASE);
+        let reports = MongoDocuments::open(&MongoSettings::new(documents.as_str())).await.unwrap();
         let lines = [
-            (
-                "DATABASE_URL",
-                format!("mysql://root@127.0.0.1:{}/watchme", engines.mysql_line.port()),
-            ),
-            ("MONGODB_URL", format!("mongodb://127.0.0.1:{}/watchme", engines.mongodb_line.port())),
-            ("NATS_URL", format!("nats://127.0.0.1:{}", engines.nats_line.port())),
+            ("DATABASE_URL", engines.mysql_line.url(&database).into()),
+            ("MONGODB_URL", engines.mongodb_line.url(&documents).into()),
+            ("NATS_URL", engines.nats.url().to_owned()),
             ("JWT_SECRET", JWT_SECRET.to_owned()),
         ];
         let own = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Self {
-            sql: pool(&format!("{server}/watchme")).await,
+            sql: pool(database.as_str()).await,
             stores: Stores::Engines(Box::new(engines)),
             reports: Arc::new(reports),
             settings: lines
@@ -137,17 +137,34 @@ impl World {
         }
     }
 
+    /// The service's database, past the proxy.
+    pub fn database(&mut self) -> Url {
+        database_of(&self.on_engines().mysql, DATABASE)
+    }
+
+    /// NATS, past the proxies.
+    pub async fn bus(&mut self) -> Bus {
+        Bus::connect(self.on_engines().nats.url()).await
+    }
+
     /// Starts replicas and waits until they are ready.
     pub async fn replicas(&self, number: usize) -> Vec<Replica> {
-        let settings: Vec<(&str, &str)> =
-            self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let mut replicas: Vec<Replica> = (0..number)
-            .map(|number| {
-                let data = self.folder.path().join(number.to_string());
-                Replica::spawn(data, free_address(), common_settings(&settings))
-            })
-            .collect();
-        for replica in &mut replicas {
+        let mut replicas = Vec::new();
+        for number in 0..number {
+            let mut settings = self.settings.clone();
+            let nats_line = match &self.stores {
+                Stores::Embedded => None,
+                Stores::Engines(engines) => {
+                    let line = Proxy::before(engines.nats.port()).await;
+                    let url = line.url(&url_of(&engines.nats));
+                    settings.push(("NATS_URL".to_owned(), url.into()));
+                    Some(line)
+                }
+            };
+            let data = self.folder.path().join(number.to_string());
+            replicas.push(Replica::spawn(data, settings, nats_line));
+        }
+        for replica in &replicas {
             replica.ready().await;
         }
         replicas
@@ -187,89 +204,6 @@ impl World {
 async fn pool(url: &str) -> AnyPool {
     sqlx::any::install_default_drivers();
     AnyPoolOptions::new().max_connections(4).connect(url).await.unwrap()
-}
-
-fn common_settings(settings: &[(&str, &str)]) -> Vec<(String, String)> {
-    [
-        ("WATCHME_ADMIN_EMAIL", ADMIN_EMAIL),
-        ("WATCHME_ADMIN_PASSWORD", ADMIN_PASSWORD),
-        ("WATCHME_ACCESS_TOKEN_TTL", "1h"),
-    ]
-    .iter()
-    .chain(settings)
-    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-    .collect()
-}
-
-/// One process of the service.
-pub struct Replica {
-    process: Option<Process>,
-    data: PathBuf,
-    address: String,
-    settings: Vec<(String, String)>,
-}
-
-impl Replica {
-    fn spawn(data: PathBuf, address: String, settings: Vec<(String, String)>) -> Self {
-        let mut replica = Self { process: None, data, address, settings };
-        replica.start();
-        replica
-    }
-
-    /// Starts it again, at the same address.
-    pub fn start(&mut self) {
-        let settings: Vec<(&str, &str)> =
-            self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        self.process = Some(Process::start(&self.data, &self.address, &settings));
-    }
-
-    /// Waits until it is ready.
-    pub async fn ready(&self) {
-        ready(&self.address, START).await;
-    }
-
-    /// SIGKILL.
-    pub fn kill(&mut self) {
-        if let Some(process) = self.process.take() {
-            process.kill();
-        }
-    }
-
-    /// SIGTERM; insists on an orderly end in time.
-    pub fn terminate(&mut self) {
-        if let Some(process) = self.process.take() {
-            let (time, clean) = process.terminate();
-            assert!(clean && time < Duration::from_secs(25), "{time:?}, exit code 0: {clean}");
-        }
-    }
-
-    /// `http://127.0.0.1:port`.
-    pub fn base(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    /// Nobody, at this replica.
-    pub fn client(&self) -> Client {
-        Client::new(self.base())
-    }
-
-    /// The value of a metric that has this name and these labels; 0 when there is none.
-    pub async fn metric(&self, name_and_labels: &str) -> f64 {
-        let text = self.client().get("//metrics").await.text();
-        text.lines()
-            .find_map(|line| line.strip_prefix(name_and_labels)?.trim().parse().ok())
-            .unwrap_or_default()
-    }
-
-    /// What it says of its dependencies.
-    pub async fn health(&self) -> Value {
-        self.client().get("//health").await.json()
-    }
-}
-
-/// Where the addresses of several replicas begin.
-pub fn bases(replicas: &[Replica]) -> Vec<String> {
-    replicas.iter().map(Replica::base).collect()
 }
 
 /// A seed, printed so that a drill can be told apart from its repetition.

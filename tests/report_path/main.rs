@@ -204,6 +204,32 @@ async fn nothing_of_an_account_that_is_gone_comes_back() {
 }
 
 #[actix_web::test]
+async fn the_report_of_an_account_that_is_gone_goes_though_its_last_event_was_lost() {
+    let world = World::new().await;
+    let running = world.start().await;
+    let (gone, other) = (world.user().await, world.user().await);
+    for user in [gone, other] {
+        world.mark(user, 1).await;
+        world.settled(user).await;
+    }
+    running.stop().await;
+    Accounts::delete(&world.sql, gone, world.clock.now()).await.unwrap();
+    // Published, and lost with the stream before anybody folded it.
+    let waiting = world.sql.unpublished(10).await.unwrap();
+    assert_eq!(waiting.len(), 1);
+    world.sql.mark_published(&[waiting[0].id], world.clock.now()).await.unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    let running = world.start().await;
+    eventually("the report is erased", || async {
+        world.reports.projection(gone).await.unwrap().is_none()
+    })
+    .await;
+    world.settled(other).await;
+    assert_eq!(running.handles.reports.status().applied, 0, "it was the reconciler");
+    running.stop().await;
+}
+
+#[actix_web::test]
 async fn a_report_that_cannot_be_read_is_rebuilt() {
     let world = World::new().await;
     let running = world.start().await;

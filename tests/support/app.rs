@@ -68,9 +68,14 @@ impl TestApp {
 
     async fn start_in(
         folder: TempDir,
-        backend: Option<Backend>,
+        mut backend: Option<Backend>,
         settings: &[(&str, &str)],
     ) -> Self {
+        if let Some(backend) = &mut backend
+            && settings.iter().any(|(name, _)| name.starts_with("TMDB_"))
+        {
+            backend.spoil();
+        }
         let mut all: Vec<(String, String)> = [
             ("WATCHME_LISTEN", "127.0.0.1:0"),
             ("WATCHME_DATA_DIR", folder.path().to_str().unwrap()),

@@ -101,6 +101,11 @@ impl Backend {
         Some(Self::over(databases, Some(filled)))
     }
 
+    /// Its catalogue will not be the demo's: it goes to nobody else.
+    pub fn spoil(&mut self) {
+        self.filled = None;
+    }
+
     fn over(databases: Databases, filled: Option<Arc<Filled>>) -> Self {
         Self { databases, namespace: name(), nats: url(Engine::Nats), filled }
     }

@@ -29,6 +29,8 @@ pub(super) struct CatalogueSyncActor {
     life: LifeLine,
     pass: Pass,
     backoff: Backoff,
+    /// For a store that fails before a first pass came to its end.
+    without_catalogue: Backoff,
     timer: Option<SpawnHandle>,
     /// Before work begins again after a restart.
     pause: Duration,
@@ -44,7 +46,8 @@ impl CatalogueSyncActor {
     ) -> Self {
         let pass = Pass { ports, settings, backlog, progress };
         let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
-        Self { life, pass, backoff, timer: None, pause: Duration::ZERO }
+        let without_catalogue = Backoff::new(Duration::from_millis(500), Duration::from_secs(1));
+        Self { life, pass, backoff, without_catalogue, timer: None, pause: Duration::ZERO }
     }
 
     fn schedule(&mut self, wait: Duration, context: &mut Context<Self>) {
@@ -54,10 +57,18 @@ impl CatalogueSyncActor {
         self.timer = Some(context.notify_later(Tick, wait));
     }
 
-    fn failed(&mut self) -> Duration {
+    fn show_failure(&self) {
         let progress = *self.pass.progress.get();
         self.pass.progress.set(CatalogueProgress { state: CatalogueState::Failed, ..progress });
-        self.backoff.after_failure()
+    }
+
+    /// Nobody is to wait for long when a store is back and nothing has been loaded yet.
+    fn after_store_failure(&mut self) -> Duration {
+        if self.pass.progress.get().record.last_success.is_none() {
+            self.without_catalogue.after_failure()
+        } else {
+            self.backoff.after_failure()
+        }
     }
 
     /// Reads when the last pass ended, and sets the first tick.
@@ -87,7 +98,7 @@ impl CatalogueSyncActor {
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the state of the catalogue could not be read");
-                let wait = actor.backoff.after_failure();
+                let wait = actor.after_store_failure();
                 context.run_later(wait, Self::load);
             }
             Err(_panicked) => restart_after_panic(context),
@@ -128,11 +139,17 @@ impl Handler<Tick> for CatalogueSyncActor {
                 Ok(Err(Interrupted::HeldElsewhere)) => LEASE,
                 Ok(Err(Interrupted::Unreadable)) => {
                     tracing::warn!("not one page of the catalogue could be read");
-                    actor.failed()
+                    actor.show_failure();
+                    actor.backoff.after_failure()
                 }
                 Ok(Err(Interrupted::Store(error))) => {
                     tracing::warn!(%error, "the catalogue could not be synchronised");
-                    actor.failed()
+                    actor.show_failure();
+                    match error {
+                        StoreError::Unavailable { .. } => actor.after_store_failure(),
+                        // A whole pass may have led to it: that is not done every second.
+                        StoreError::Corrupt { .. } => actor.backoff.after_failure(),
+                    }
                 }
                 Err(_panicked) => return restart_after_panic(context),
             };

@@ -28,6 +28,9 @@ pub(super) const LEASE: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 4;
 /// Times that a page may be unreadable before this pass does without it.
 const UNREADABLE: u8 = 5;
+/// How often a store that failed is looked at. The source is not asked meanwhile: there is nowhere
+/// to put what it says.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Failures in a row after which the pass is said to be stuck.
 const STUCK: u32 = 3;
 /// While pages come in, lists that others remember are at most this old.
@@ -146,9 +149,16 @@ impl Pass {
             }
             if let Some(at_least) = wait {
                 failures += 1;
-                if failures >= STUCK {
-                    self.update(|it| CatalogueProgress { state: CatalogueState::Failed, ..it });
+                while self.ports.catalogue.count().await.is_err() {
+                    failures += 1;
+                    self.say_if_stuck(failures);
+                    tokio::time::sleep(LOOK_EVERY).await;
+                    if renewed.elapsed() > LEASE / 3 {
+                        self.hold_lease().await?;
+                        renewed = Instant::now();
+                    }
                 }
+                self.say_if_stuck(failures);
                 tokio::time::sleep(at_least.max(backoff.after_failure())).await;
                 continue;
             }
@@ -159,6 +169,12 @@ impl Pass {
                 self.ports.changes.announce(Change::AllMovies).await;
                 announced = (Instant::now(), changed);
             }
+        }
+    }
+
+    fn say_if_stuck(&self, failures: u32) {
+        if failures >= STUCK {
+            self.update(|it| CatalogueProgress { state: CatalogueState::Failed, ..it });
         }
     }
 

@@ -27,6 +27,9 @@ const NAME: &str = "genre-sync";
 /// Long enough for a run with all its retries; a replica that dies in one frees it by then.
 const LEASE: Duration = Duration::from_secs(120);
 
+/// The longest wait between two looks into the store while there is no list.
+const WITHOUT_LIST: Duration = Duration::from_secs(1);
+
 type Run = Result<(), GenreSyncError>;
 
 /// Owns the timer, the lease and the published list.
@@ -39,6 +42,9 @@ pub(super) struct GenreSyncActor {
     run: Option<Shared<BoxFuture<'static, Run>>>,
     timer: Option<SpawnHandle>,
     backoff: Backoff,
+    /// For a store that fails while there is no list, so that nobody waits for long when it is
+    /// back.
+    without_list: Backoff,
     /// Before work begins again after a restart.
     pause: Duration,
 }
@@ -60,14 +66,32 @@ impl GenreSyncActor {
             run: None,
             timer: None,
             backoff: Backoff::new(Duration::from_secs(5), settings.interval),
+            without_list: Backoff::new(Duration::from_millis(500), WITHOUT_LIST),
             pause: Duration::ZERO,
         }
     }
 
-    fn schedule(&mut self, wait: Duration, context: &mut Context<Self>) {
+    fn cancel_timer(&mut self, context: &mut Context<Self>) {
         if let Some(timer) = self.timer.take() {
             context.cancel_future(timer);
         }
+    }
+
+    fn load_later(&mut self, wait: Duration, context: &mut Context<Self>) {
+        self.cancel_timer(context);
+        self.timer = Some(context.run_later(wait, Self::load));
+    }
+
+    fn after_store_failure(&mut self) -> Duration {
+        if self.list.get().is_empty() {
+            self.without_list.after_failure()
+        } else {
+            self.backoff.after_failure()
+        }
+    }
+
+    fn schedule(&mut self, wait: Duration, context: &mut Context<Self>) {
+        self.cancel_timer(context);
         // One tick is set after each completion: `run_interval` would fire first after a whole
         // period and replay what it missed in a burst.
         self.timer = Some(context.notify_later(Tick, wait));
@@ -95,8 +119,8 @@ impl GenreSyncActor {
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "the stored genres could not be read");
-                    let wait = actor.backoff.after_failure();
-                    context.run_later(wait, Self::load);
+                    let wait = actor.after_store_failure();
+                    actor.load_later(wait, context);
                 }
                 Err(_panicked) => restart_after_panic(context),
             },
@@ -133,6 +157,12 @@ impl GenreSyncActor {
             }
             // The other replica announces what it changes; look again after its lease.
             Err(GenreSyncError::HeldElsewhere) => LEASE,
+            Err(error @ GenreSyncError::Store(_)) => {
+                tracing::warn!(%error, "the genres could not be stored; the old list stays");
+                status.last_error = Some(error.to_string());
+                status.failures += 1;
+                self.after_store_failure()
+            }
             Err(error) => {
                 tracing::warn!(%error, "the genres could not be synchronised; the old list stays");
                 status.last_error = Some(error.to_string());
@@ -143,6 +173,11 @@ impl GenreSyncActor {
         self.status.set(status);
         if matches!(outcome, Err(GenreSyncError::Actor(_))) {
             restart_after_panic(context);
+        } else if matches!(outcome, Err(GenreSyncError::HeldElsewhere))
+            && self.list.get().is_empty()
+        {
+            // What it announces may not arrive.
+            self.load_later(WITHOUT_LIST, context);
         } else {
             self.schedule(wait, context);
         }
@@ -184,9 +219,13 @@ async fn compare_and_store(
         Ok(changed) => SyncRecord { last_success: Some(now), changed: *changed as u64, ..record },
         Err(_) => SyncRecord { last_failure: Some(now), ..record },
     };
-    ports.sync_log.save_sync_record(NAME, &record).await?;
-    status.set(GenreSyncStatus { record, ..(*status.get()).clone() });
+    let saved = ports.sync_log.save_sync_record(NAME, &record).await;
+    if saved.is_ok() {
+        status.set(GenreSyncStatus { record, ..(*status.get()).clone() });
+    }
+    // What failed first decides when it is tried again.
     let changed = outcome?;
+    saved?;
     list.set(ports.store.genres().await?);
     tracing::info!(changed, genres = list.get().iter().len(), "the genres were synchronised");
     if changed > 0 {

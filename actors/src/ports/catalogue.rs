@@ -24,7 +24,8 @@ pub trait Catalogue: Send + Sync {
 
     /// Stores movies, each whole or not at all. A movie that comes without details keeps those
     /// that are stored; one that is older than what is stored (by `fetched_at`) is left out.
-    /// Returns the ids of those whose visible facts have changed or are new.
+    /// Returns the ids of those whose visible facts have changed or are new, or may have changed
+    /// in an earlier call here that failed half-way.
     async fn upsert(&self, movies: &[Movie]) -> Result<Vec<MovieId>, StoreError>;
 
     /// Forgets movies.

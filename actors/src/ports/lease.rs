@@ -18,6 +18,12 @@ use super::StoreError;
 pub struct LeaseOwner(Uuid);
 
 impl LeaseOwner {
+    /// The name that several processes hold a lease in together, each renewing it for all.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self(Uuid::max())
+    }
+
     /// A new owner.
     #[must_use]
     pub fn generate() -> Self {

@@ -41,5 +41,6 @@ pub use sync_log::{SyncLog, SyncRecord};
 pub use trace::{current_trace, traced};
 pub use trending::{TrendingStore, ViewFeed};
 pub use watch_log::{
-    AddPlay, History, MAX_PLAYS, MarkFilter, MarkMovie, Marked, UserSeq, WatchError, WatchLog,
+    AddPlay, Erased, History, MAX_PLAYS, MarkFilter, MarkMovie, Marked, UserSeq, WatchError,
+    WatchLog,
 };

@@ -78,6 +78,17 @@ pub struct UserSeq {
     pub changed_at: Timestamp,
 }
 
+/// A user who is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erased {
+    /// Ascending, but not in the order of commits: only a place among those of one moment.
+    pub id: i64,
+    /// The user.
+    pub user: UserId,
+    /// When the account was deleted.
+    pub at: Timestamp,
+}
+
 /// Why a mark or play was not changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum WatchError {
@@ -190,4 +201,15 @@ pub trait WatchLog: Send + Sync {
         after: Option<(Timestamp, UserId)>,
         limit: u32,
     ) -> Result<Vec<UserSeq>, StoreError>;
+
+    /// Users whose accounts were deleted in `[from, to)`, in order of that and of `id`, after
+    /// the given place, at most `limit`. Known for as long as their last event is kept in the outbox:
+    /// a week after it was published.
+    async fn erased_between(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Erased>, StoreError>;
 }

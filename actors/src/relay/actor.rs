@@ -8,6 +8,7 @@ use std::{
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, Supervised, WrapFuture,
 };
+use rand::RngExt;
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -25,7 +26,17 @@ const LEASE: Duration = Duration::from_secs(10);
 const RENEW_EVERY: Duration = Duration::from_secs(3);
 /// Commits of other replicas do not wake this one, and a wake-up may be lost.
 const POLL_EVERY: Duration = Duration::from_secs(1);
-const BATCH: u32 = 256;
+/// The same where there are other replicas: what they commit is to be folded within a second.
+const POLL_FOR_OTHERS: Duration = Duration::from_millis(200);
+/// Rounds in a row that the bus refuses before another replica, whose own connection may be
+/// whole, gets a chance.
+const GIVE_UP_AFTER: u32 = 3;
+/// How long the others have to take it. Short: when the bus is away for everybody, this is part of
+/// the time that events wait after its return.
+const LEFT_TO_OTHERS: Duration = Duration::from_secs(2);
+/// Who does not hold the lease asks for it this often.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+const BATCH: u32 = 1_024;
 /// How long published events stay in the outbox, to be published again on request.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3_600);
 const PURGE_EVERY: Duration = Duration::from_secs(600);
@@ -67,21 +78,39 @@ impl RelayActor {
 impl Relay {
     async fn run(self, mut stopping: watch::Receiver<bool>) {
         let committed = self.ports.outbox.committed();
-        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        let shared = self.ports.leases.are_shared();
+        let poll_every = if shared { POLL_FOR_OTHERS } else { POLL_EVERY };
         let mut held_until = None;
+        let mut refused = 0;
         let mut purge_at = Instant::now() + PURGE_EVERY;
         while !*stopping.borrow() {
-            let wait = match self.round(&mut held_until).await {
-                Ok(Round::More) => {
-                    backoff.reset();
-                    continue;
-                }
+            let round = self.round(&mut held_until).await;
+            if let Ok(Round::More | Round::Done) = round {
+                backoff.reset();
+                refused = 0;
+            }
+            let mut idle = false;
+            let wait = match round {
+                Ok(Round::More) => continue,
                 Ok(Round::Done) => {
-                    backoff.reset();
-                    POLL_EVERY
+                    idle = true;
+                    poll_every
                 }
-                Ok(Round::HeldElsewhere) => RENEW_EVERY,
-                Ok(Round::Refused) => backoff.after_failure(),
+                Ok(Round::HeldElsewhere) => ASK_EVERY,
+                Ok(Round::Refused) => {
+                    refused += 1;
+                    if shared && refused >= GIVE_UP_AFTER {
+                        tracing::warn!("the bus refuses events; relaying is left to others");
+                        self.ports.leases.release(LEASE_NAME).await;
+                        held_until = None;
+                        refused = 0;
+                        backoff.reset();
+                        LEFT_TO_OTHERS.mul_f64(rand::rng().random_range(0.9..=1.2))
+                    } else {
+                        backoff.after_failure()
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the outbox could not be relayed");
                     backoff.after_failure()
@@ -94,7 +123,7 @@ impl Relay {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 // While the bus refuses, more events are no reason to hurry.
-                () = committed.notified(), if wait == POLL_EVERY => {}
+                () = committed.notified(), if idle => {}
                 _ = stopping.wait_for(|stop| *stop) => {}
             }
         }

@@ -6,5 +6,5 @@ mod messages;
 
 pub use handle::{RelayHandle, RelayPorts, RelayStatus};
 
-/// The lease of whoever publishes: it is held by some replica as long as one lives.
+/// The lease of whoever publishes.
 pub const LEASE_NAME: &str = "outbox-relay";

@@ -57,7 +57,11 @@ impl Folding {
             }
             Err(error) => return self.poison(message, &error.to_string()).await,
         };
-        match self.fold(&event).await {
+        let folded = match &event.change {
+            WatchChange::Erased => self.erase(&event).await,
+            _ => self.fold(&event).await,
+        };
+        match folded {
             // Trying again would meet the same marks and hold up everybody behind.
             Err(FoldError::Corrupt(reason)) => return self.bury(message, &reason).await,
             outcome => outcome?,
@@ -108,14 +112,19 @@ impl Folding {
                     self.projector.rebuild(event.user_id).await?;
                     return Ok(());
                 }
-                FoldOutcome::Erased => {
-                    self.projector.reports.erase(event.user_id).await?;
-                    self.applied(event);
-                    return Ok(());
-                }
+                FoldOutcome::Erased => return self.erase(event).await,
             }
         }
         Err(FoldError::Later("the projection was changed by others again and again".to_owned()))
+    }
+
+    /// Whatever is stored, or is stored no more because this comes again: the bus may still keep
+    /// something.
+    async fn erase(&self, event: &WatchEvent) -> Result<(), FoldError> {
+        self.projector.reports.erase(event.user_id).await?;
+        self.bus.erase(event.user_id).await?;
+        self.applied(event);
+        Ok(())
     }
 
     fn counters(&self) -> &Counters {

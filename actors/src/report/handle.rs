@@ -28,6 +28,8 @@ use crate::{
 
 /// How long a reader waits for events in flight before the marks are read instead.
 const IN_FLIGHT: Duration = Duration::from_millis(150);
+/// Other replicas do not tell what they have folded: meanwhile it is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(15);
 
 /// What has become of watch events since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,13 +158,21 @@ impl ReportHandle {
                 // Ahead of the marks: they were restored from a backup.
                 break;
             }
-            stored = self.folding.projector.reports.projection(user).await.unwrap_or_default();
+            let now = Instant::now();
+            stored = match self.folding.projector.reports.projection(user).await {
+                Ok(found) => found,
+                // The marks can be read.
+                Err(_unreadable) => break,
+            };
             if stored.as_ref().is_some_and(|projection| projection.last_seq >= seq) {
                 continue;
             }
-            if tokio::time::timeout_at(deadline, written).await.is_err() {
+            // This look was the last one: it began when the time was up.
+            if now >= deadline {
                 break;
             }
+            // Whether it was written or only the time is up, it is looked for again.
+            let _ = tokio::time::timeout_at(deadline.min(now + LOOK_EVERY), written).await;
         }
         let Some(history) = self.folding.projector.watch_log.history(user).await? else {
             return Ok(None);

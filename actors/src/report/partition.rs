@@ -34,6 +34,8 @@ const BATCH: usize = 64;
 const AT_ONCE: usize = 8;
 /// Failures in a row after which another replica may have more luck.
 const GIVE_UP_AFTER: u32 = 5;
+/// How long the others have to take what was given up: more than one round of theirs.
+const LEFT_TO_OTHERS: Duration = Duration::from_secs(5);
 
 /// The partitions that this process holds. Outlives the actor: a rebuilt one goes on with them.
 #[derive(Default)]
@@ -93,7 +95,7 @@ impl Partition {
                     self.give_up().await;
                     tokio::select! {
                         _ = stopping.wait_for(|stop| *stop) => break,
-                        () = sleep(ASK_EVERY) => {}
+                        () = sleep(LEFT_TO_OTHERS.mul_f64(rand::rng().random_range(0.9..=1.2))) => {}
                     }
                 }
             }

@@ -24,8 +24,8 @@ pub(super) struct Reconciler {
 }
 
 impl Reconciler {
-    /// Rebuilds every user whose marks changed since the last look and whose report is behind.
-    /// Where it got to is kept beside the reports, so that a store that was lost is looked
+    /// Rebuilds every user whose marks changed since the last look and whose report is behind, and
+    /// deletes what is left of users who are gone since then; the number of both. Where it got to is kept beside the reports, so that a store that was lost is looked
     /// through from the beginning.
     pub(super) async fn run(&self) -> Result<u64, StoreError> {
         if !self.leases.acquire(NAME, LEASE).await? {
@@ -46,6 +46,15 @@ impl Reconciler {
         // A look in the future was a clock that was put right since.
         let last = record.last_success.filter(|last| *last <= until);
         let from = last.map_or(Timestamp::EPOCH, |last| last.before(OVERLAP));
+        let rebuilt = self.rebuild_changed(from, until).await?;
+        let erased = self.erase_gone(from, until).await?;
+        let changed = rebuilt + erased;
+        let record = SyncRecord { last_success: Some(until), changed, ..record };
+        self.sync_log.save_sync_record(NAME, &record).await?;
+        Ok(changed)
+    }
+
+    async fn rebuild_changed(&self, from: Timestamp, until: Timestamp) -> Result<u64, StoreError> {
         let mut rebuilt = 0;
         let mut place = None;
         loop {
@@ -72,11 +81,35 @@ impl Reconciler {
                     place = Some((last.changed_at, last.user));
                     self.leases.acquire(NAME, LEASE).await?;
                 }
-                _ => break,
+                _ => return Ok(rebuilt),
             }
         }
-        let record = SyncRecord { last_success: Some(until), changed: rebuilt, ..record };
-        self.sync_log.save_sync_record(NAME, &record).await?;
-        Ok(rebuilt)
+    }
+
+    /// Whose event was lost is in no list of changes any more, but the event itself is in the
+    /// outbox still.
+    async fn erase_gone(&self, from: Timestamp, until: Timestamp) -> Result<u64, StoreError> {
+        let mut erased = 0;
+        let mut place = None;
+        loop {
+            let gone = self.projector().watch_log.erased_between(from, until, place, BATCH).await?;
+            let users: Vec<_> = gone.iter().map(|gone| gone.user).collect();
+            let left = self.projector().reports.projections(&users).await?;
+            for user in users {
+                if left.contains_key(&user) {
+                    tracing::warn!(%user, "a report of somebody who is gone is deleted");
+                    erased += 1;
+                }
+                // Also one that cannot be read, which counts as none above.
+                self.projector().reports.erase(user).await?;
+            }
+            match gone.last() {
+                Some(last) if gone.len() == BATCH as usize => {
+                    place = Some((last.at, last.id));
+                    self.leases.acquire(NAME, LEASE).await?;
+                }
+                _ => return Ok(erased),
+            }
+        }
     }
 }

@@ -13,10 +13,10 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
-    circuit::{Circuit, CircuitState},
+    circuit::{Admitted, Circuit, CircuitState},
     handle::Counters,
     messages::{Fetch, Probe, TmdbAnswer, TmdbError, TmdbRequest},
     pace::Pace,
@@ -37,6 +37,8 @@ const IN_FLIGHT: usize = 512;
 /// A request that failed only after this is not sent again: whoever is silent would be silent
 /// then, and the circuit has to hear of it.
 const SILENCE: Duration = Duration::from_secs(4);
+/// A probe that is silent for so long has failed: what hangs in an outage must not outlast it.
+const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 /// How long to leave a source alone that says 429 without a `Retry-After`.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -75,7 +77,13 @@ impl TmdbClientActor {
         self.counters.circuit.set(self.circuit.state());
     }
 
-    fn finished(&mut self, request: &TmdbRequest, answer: &Answer, context: &mut Context<Self>) {
+    fn finished(
+        &mut self,
+        request: &TmdbRequest,
+        admitted: Admitted,
+        answer: &Answer,
+        context: &mut Context<Self>,
+    ) {
         self.in_flight.remove(request);
         match answer {
             Err(TmdbError::Actor(_)) => {
@@ -91,7 +99,7 @@ impl TmdbClientActor {
             }
             Err(TmdbError::Source(error)) => {
                 tracing::warn!(%error, kind = error.kind(), ?request, "the metadata source failed");
-                if let Some(open_for) = self.circuit.failed() {
+                if let Some(open_for) = self.circuit.failed(admitted) {
                     // Somebody has to find out that it works again, even if nobody asks.
                     context.notify_later(Probe, open_for);
                 }
@@ -108,6 +116,7 @@ async fn attempts(
     pace: Arc<Pace>,
     counters: Arc<Counters>,
     request: TmdbRequest,
+    admitted: Admitted,
 ) -> Answer {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
     let mut attempt = 1;
@@ -117,7 +126,15 @@ async fn attempts(
         }
         counters.requests.fetch_add(1, Ordering::Relaxed);
         let sent = Instant::now();
-        let error = match guarded(ask(&*source, &request)).await {
+        let asked = guarded(async {
+            match admitted {
+                Admitted::AsUsual => ask(&*source, &request).await,
+                Admitted::AsProbe => timeout(PROBE_PATIENCE, ask(&*source, &request))
+                    .await
+                    .unwrap_or_else(|_| Err(MetadataError::Unavailable("too slow".to_owned()))),
+            }
+        });
+        let error = match asked.await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,
             Err(_panicked) => return Err(ActorError::Restarting.into()),
@@ -126,7 +143,8 @@ async fn attempts(
         if let MetadataError::RateLimited { retry_after } = &error {
             pace.pause(retry_after.unwrap_or(PATIENCE));
         }
-        if attempt == ATTEMPTS || !error.is_transient() || sent.elapsed() >= SILENCE {
+        let last = attempt == ATTEMPTS || admitted == Admitted::AsProbe;
+        if last || !error.is_transient() || sent.elapsed() >= SILENCE {
             return Err(error.into());
         }
         attempt += 1;
@@ -178,20 +196,24 @@ impl Handler<Fetch> for TmdbClientActor {
         }
         let admitted = self.circuit.admit();
         self.publish_circuit();
-        if let Err(retry_after) = admitted {
-            return Box::pin(std::future::ready(Err(TmdbError::CircuitOpen { retry_after })));
-        }
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(retry_after) => {
+                return Box::pin(std::future::ready(Err(TmdbError::CircuitOpen { retry_after })));
+            }
+        };
         let work = attempts(
             Arc::clone(&self.source),
             Arc::clone(&self.pace),
             Arc::clone(&self.counters),
             request.clone(),
+            admitted,
         );
         let shared = work.boxed().shared();
         self.in_flight.insert(request.clone(), shared.clone());
         // Spawned, so that it goes on when everybody who waits has given up.
         context.spawn(shared.clone().into_actor(self).map(move |answer, actor, context| {
-            actor.finished(&request, &answer, context);
+            actor.finished(&request, admitted, &answer, context);
         }));
         Box::pin(shared)
     }

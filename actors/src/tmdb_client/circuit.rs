@@ -16,10 +16,19 @@ pub enum CircuitState {
     Open,
 }
 
+/// How a request is let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admitted {
+    AsUsual,
+    /// To see whether the source works again: it is sent once, and is not waited for as long.
+    AsProbe,
+}
+
 /// Failures in a row after which the source is left alone.
 const THRESHOLD: u32 = 5;
-/// For how long.
-const OPEN_FOR: Duration = Duration::from_secs(15);
+/// For how long. With a probe that comes to nothing this is how long after its return a source
+/// that was silent is asked again.
+const OPEN_FOR: Duration = Duration::from_secs(2);
 
 /// A circuit breaker.
 #[derive(Debug, Default)]
@@ -31,8 +40,8 @@ pub(super) struct Circuit {
 
 impl Circuit {
     /// Whether a request may go; if not, how long it is not worth asking.
-    pub(super) fn admit(&mut self) -> Result<(), Duration> {
-        let Some(until) = self.open_until else { return Ok(()) };
+    pub(super) fn admit(&mut self) -> Result<Admitted, Duration> {
+        let Some(until) = self.open_until else { return Ok(Admitted::AsUsual) };
         let left = until.saturating_duration_since(Instant::now());
         if !left.is_zero() {
             return Err(left);
@@ -41,7 +50,7 @@ impl Circuit {
             return Err(Duration::from_secs(1));
         }
         self.probing = true;
-        Ok(())
+        Ok(Admitted::AsProbe)
     }
 
     pub(super) fn succeeded(&mut self) {
@@ -49,9 +58,15 @@ impl Circuit {
     }
 
     /// Counts a failure. For how long the circuit is open now, if this one has opened it.
-    pub(super) fn failed(&mut self) -> Option<Duration> {
+    pub(super) fn failed(&mut self, admitted: Admitted) -> Option<Duration> {
+        if admitted == Admitted::AsProbe {
+            self.probing = false;
+        } else if self.open_until.is_some() {
+            // Sent before the source was left alone: it says nothing new, and many of them would
+            // put the probe off for long.
+            return None;
+        }
         self.failures = self.failures.saturating_add(1);
-        self.probing = false;
         (self.failures >= THRESHOLD).then(|| {
             self.open_until = Some(Instant::now() + OPEN_FOR);
             OPEN_FOR

@@ -17,7 +17,7 @@ use tokio::{
 };
 use uuid::Uuid;
 use watchme_actors::{
-    domain::{Timestamp, UserId},
+    domain::{PARTITIONS, Timestamp, UserId},
     ports::{
         BusError, BusMessage, Clock, Consumer, Delivery, EventBus, Lease, LeaseOwner,
         ProcessLeases, Reports, SoleProcess, StoreError,
@@ -81,6 +81,15 @@ impl World {
     /// One that is known to be the only one.
     pub(crate) fn sole_replica(&self) -> Replica {
         self.start(Arc::new(SoleProcess), watch::Sender::new(Fate::Alive))
+    }
+
+    /// One that finds every partition taken.
+    pub(crate) fn replica_that_folds_nothing(&self) -> Replica {
+        for partition in 0..PARTITIONS {
+            self.lease.seize(&format!("report-{partition}"));
+        }
+        self.lease.seize("report-reconciler");
+        self.replica()
     }
 
     fn start(&self, lease: Arc<dyn Lease>, fate: watch::Sender<Fate>) -> Replica {
@@ -212,8 +221,8 @@ impl EventBus for MortalBus {
         self.bus.bury(message, reason).await
     }
 
-    async fn erase(&self, _: UserId) -> Result<(), BusError> {
-        Ok(())
+    async fn erase(&self, user: UserId) -> Result<(), BusError> {
+        self.bus.erase(user).await
     }
 
     async fn check(&self) -> Result<(), BusError> {

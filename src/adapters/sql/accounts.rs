@@ -16,7 +16,7 @@ use super::{
     erasure,
     errors::{Db, is_taken, store_error},
     idempotency::{self, Claim},
-    rows::{contains, get, number, offset, parsed, time},
+    rows::{contains, get, number, parsed, time},
 };
 
 pub(super) const BY_ID: &str =
@@ -139,6 +139,38 @@ fn push_filter(query: &mut QueryBuilder<Any>, filter: &UserFilter) {
     }
 }
 
+/// The statement that counts accounts.
+pub(super) fn count_query(filter: &UserFilter) -> QueryBuilder<Any> {
+    let mut query = QueryBuilder::new("SELECT COUNT(*) AS total FROM users");
+    push_filter(&mut query, filter);
+    query
+}
+
+/// The statement of one page of accounts, and whether it gives them in reverse: of a list whose
+/// length is known a page is read from the end that is nearer, so that the last one costs no more
+/// than the first.
+pub(super) fn page_query(
+    filter: &UserFilter,
+    page: PageRequest,
+    total: u64,
+) -> (QueryBuilder<Any>, bool) {
+    let behind = total.saturating_sub(page.offset());
+    let size = behind.min(page.size().into());
+    let reverse = page.offset() > behind - size;
+    let (order, skip) = if reverse {
+        (" ORDER BY id DESC", behind - size)
+    } else {
+        (" ORDER BY id", page.offset())
+    };
+    let mut query = QueryBuilder::new(
+        "SELECT id, email, name, role, status, created_at, updated_at FROM users",
+    );
+    push_filter(&mut query, filter);
+    query.push(order).push(" LIMIT ").push_bind(i64::try_from(size).unwrap_or(i64::MAX));
+    query.push(" OFFSET ").push_bind(i64::try_from(skip).unwrap_or(i64::MAX));
+    (query, reverse)
+}
+
 #[async_trait]
 impl Accounts for SqlStore {
     async fn create(
@@ -202,19 +234,16 @@ impl Accounts for SqlStore {
         page: PageRequest,
     ) -> Result<Page<User>, StoreError> {
         self.snapshot(|mut tx| async move {
-            let mut count = QueryBuilder::new("SELECT COUNT(*) AS total FROM users");
-            push_filter(&mut count, filter);
-            let count = count.build().fetch_one(&mut *tx).await.db()?;
-            let mut list = QueryBuilder::new(
-                "SELECT id, email, name, role, status, created_at, updated_at FROM users",
-            );
-            push_filter(&mut list, filter);
-            list.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.size()));
-            list.push(" OFFSET ").push_bind(offset(page));
-            let rows = list.build().fetch_all(&mut *tx).await.db()?;
+            let count = count_query(filter).build().fetch_one(&mut *tx).await.db()?;
+            let total_items = number(&count, "total")?;
+            let (mut list, reverse) = page_query(filter, page, total_items);
+            let mut rows = list.build().fetch_all(&mut *tx).await.db()?;
+            if reverse {
+                rows.reverse();
+            }
             Ok(Page {
                 items: rows.iter().map(user_of).collect::<Result<_, _>>()?,
-                total_items: number(&count, "total")?,
+                total_items,
                 request: page,
             })
         })

@@ -13,8 +13,10 @@ pub(super) enum Trouble {
     /// Nothing that trying again would change.
     #[default]
     None,
-    /// A deadlock, or a lock that did not come in time: others were in the way.
+    /// A deadlock, which the server broke by giving this call up: others were in the way.
     Contended,
+    /// A lock that did not come in time: somebody holds it, and may go on doing so.
+    Held,
     /// No connection came in time: too many calls, or no answer to a new one.
     Starved,
     /// The connection is gone.
@@ -100,7 +102,8 @@ fn trouble_of(error: &Error) -> Trouble {
 /// that changed since the snapshot. 1053, 1927, 3169, 4031: shutting down, killed, timed out.
 fn numbered(number: u16) -> Trouble {
     match number {
-        1020 | 1205 | 1213 => Trouble::Contended,
+        1020 | 1213 => Trouble::Contended,
+        1205 => Trouble::Held,
         1053 | 1927 | 3169 | 4031 => Trouble::Lost,
         _ => Trouble::None,
     }

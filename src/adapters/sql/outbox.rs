@@ -7,7 +7,7 @@ use sqlx::{Any, AnyConnection, QueryBuilder};
 use tokio::sync::Notify;
 use watchme_actors::{
     domain::{EventId, Timestamp, WatchEvent},
-    ports::{Backlog, Outbox, OutboxRow, StoreError, current_trace},
+    ports::{Backlog, Erased, Outbox, OutboxRow, StoreError, current_trace},
 };
 
 use super::{
@@ -56,6 +56,12 @@ const SKEW: Duration = Duration::from_secs(600);
 pub(super) const BACKLOG: &str = "SELECT
     (SELECT COUNT(*) FROM outbox WHERE state = 0) AS events,
     (SELECT created_at FROM outbox WHERE state = 0 ORDER BY id LIMIT 1) AS oldest";
+
+/// Announcements of users who are gone, in order, after a place. Binds: lower bound, upper bound,
+/// moment of the place, identifier of the place, size.
+pub(super) const ERASED_BETWEEN: &str = "SELECT id, user_id, created_at FROM outbox
+    WHERE kind = 'erased' AND created_at >= ? AND created_at < ? AND (created_at > ? OR id > ?)
+    ORDER BY created_at, id LIMIT ?";
 
 /// Writes an event, in the transaction of its cause.
 pub(super) async fn insert(tx: &mut Tx, event: &WatchEvent) -> Result<(), StoreError> {
@@ -113,6 +119,37 @@ async fn execute(
 ) -> Result<u64, StoreError> {
     let done = statement.build().persistent(false).execute(conn).await.db()?;
     Ok(done.rows_affected())
+}
+
+pub(super) async fn erased_between(
+    store: &SqlStore,
+    from: Timestamp,
+    to: Timestamp,
+    after: Option<(Timestamp, i64)>,
+    limit: u32,
+) -> Result<Vec<Erased>, StoreError> {
+    let (place, id) = after.map_or((i64::MIN, 0), |(at, id)| (at.as_millis(), id));
+    let rows = store
+        .read(|mut tx| async move {
+            sqlx::query(ERASED_BETWEEN)
+                .bind(from.as_millis().max(place))
+                .bind(to.as_millis())
+                .bind(place)
+                .bind(id)
+                .bind(i64::from(limit))
+                .fetch_all(&mut *tx)
+                .await
+                .db()
+        })
+        .await?;
+    let erased = |row| {
+        Ok(Erased {
+            id: get(row, "id")?,
+            user: parsed(row, "user_id")?,
+            at: time(row, "created_at")?,
+        })
+    };
+    rows.iter().map(erased).collect()
 }
 
 impl SqlStore {

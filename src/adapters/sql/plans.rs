@@ -17,7 +17,7 @@ use super::{
     dead_letters::BURIED,
     dialect::Dialect,
     errors::Db,
-    outbox::{PUBLISHED, PURGEABLE, UNPUBLISHED},
+    outbox::{ERASED_BETWEEN, PUBLISHED, PURGEABLE, UNPUBLISHED},
     subscriptions::{HOLDINGS, OVERLAP},
     watch_log::{
         LAST_FILM, entitlement_sql,
@@ -83,6 +83,11 @@ async fn hot_statements_use_an_index() {
         ("unpublished", UNPUBLISHED.to_owned(), "outbox_waiting (state=?)"),
         ("buried", BURIED.to_owned(), "outbox_buried (state=? AND id>?)"),
         ("published", PUBLISHED.to_owned(), "outbox_published (state=? AND published_at>?"),
+        (
+            "erased between",
+            ERASED_BETWEEN.to_owned(),
+            "outbox_erased (created_at>? AND created_at<?)",
+        ),
         ("purgeable", PURGEABLE.to_owned(), "outbox_published (state=? AND published_at<?)"),
         (
             "changed between",

@@ -4,13 +4,15 @@
 //! is given up with its connection. From the first such call on, the server is doubted: a probe on
 //! a connection of its own asks whether it is there. While it is not, calls fail at once. When it
 //! answers again, calls go to a new pool, since the connections of the old one may be dead without
-//! knowing it.
+//! knowing it; and so they do where a connection was silent for [`SILENCE`], longer than a server
+//! lets anybody wait for a lock. A call that spent its time in waiting for others says nothing
+//! about connections.
 
 use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -34,6 +36,12 @@ use super::{
 
 /// What one call may take with everything that it waits for.
 const CALL: Duration = Duration::from_secs(2);
+/// A connection that has not said a word for as long, with a statement under way, is dead.
+const SILENCE: Duration = Duration::from_millis(1_500);
+/// What the server may take to say that a lock did not come: its own limit of 1 s (see [`SESSION`])
+/// and some leeway. With less time left, waiting for the lock again would tell less than the
+/// server's answer does.
+const LOCK: Duration = Duration::from_millis(1_100);
 /// What the probe may take to connect and to be answered.
 const PROBE: Duration = Duration::from_secs(1);
 /// The probe's rest after a failure.
@@ -67,6 +75,7 @@ pub(super) struct Server {
     options: AnyConnectOptions,
     pool: ArcSwap<Pool<Any>>,
     renewed: Mutex<Instant>,
+    renewals: AtomicU64,
     away: AtomicBool,
     probing: AtomicBool,
     /// Connections that were made before this moment are not trusted without asking.
@@ -114,23 +123,6 @@ fn new_pool(
         .connect_lazy_with(options)
 }
 
-/// What a call has come to, seen from outside of its future.
-#[derive(Default)]
-struct Stage {
-    connected: AtomicBool,
-    committing: AtomicBool,
-}
-
-impl Progress for Stage {
-    fn connected(&self) {
-        self.connected.store(true, Ordering::Relaxed);
-    }
-
-    fn committing(&self) {
-        self.committing.store(true, Ordering::Relaxed);
-    }
-}
-
 impl Server {
     /// Connects once, so that what is wrong is known at once and by its name.
     pub(super) async fn open(
@@ -147,6 +139,7 @@ impl Server {
             options,
             pool: ArcSwap::from_pointee(pool),
             renewed: Mutex::new(Instant::now()),
+            renewals: AtomicU64::new(0),
             away: AtomicBool::new(false),
             probing: AtomicBool::new(false),
             doubted,
@@ -169,6 +162,10 @@ impl Server {
         self.pool.load().as_ref().clone()
     }
 
+    pub(super) fn renewals(&self) -> u64 {
+        self.renewals.load(Ordering::Relaxed)
+    }
+
     pub(super) async fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
         // Connections that are dead do not say goodbye.
@@ -189,12 +186,12 @@ impl Server {
         if self.away.load(Ordering::Relaxed) {
             return Err(unavailable("the database is away").into());
         }
-        let stage = Stage::default();
-        match timeout(CALL, self.attempts(store, frame, &mut work, &stage)).await {
+        let begun = Instant::now();
+        let progress = Arc::new(Progress::default());
+        match timeout(CALL, self.attempts(store, frame, &mut work, &progress, begun)).await {
             Ok(result) => result,
             Err(_) => {
-                // A call that waited for a connection all the time says little about those.
-                self.doubt(stage.connected.load(Ordering::Relaxed));
+                self.doubt(progress.silence() >= SILENCE);
                 Err(silent().into())
             }
         }
@@ -205,7 +202,8 @@ impl Server {
         store: &SqlStore,
         frame: Frame,
         work: &mut impl FnMut(Tx) -> F,
-        stage: &Stage,
+        progress: &Arc<Progress>,
+        begun: Instant,
     ) -> Result<T, E>
     where
         E: From<StoreError>,
@@ -213,20 +211,20 @@ impl Server {
     {
         let mut attempt = 1;
         loop {
-            stage.connected.store(false, Ordering::Relaxed);
-            let (error, trouble) = match troubled(store.attempt(frame, work, stage)).await {
+            let (error, trouble) = match troubled(store.attempt(frame, work, progress)).await {
                 Ok(value) => return Ok(value),
                 Err(failed) => failed,
             };
+            let has_time = trouble != Trouble::Held || begun.elapsed() + LOCK < CALL;
             match trouble {
-                Trouble::Contended if attempt < ATTEMPTS => {
+                Trouble::Contended | Trouble::Held if attempt < ATTEMPTS && has_time => {
                     let pause = BACK_OFF * 2u32.pow(attempt - 1);
                     sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
                 }
                 Trouble::Lost => {
                     self.doubt(false);
                     // Nothing was committed, or nobody knows.
-                    if stage.committing.load(Ordering::Relaxed) || attempt > 1 {
+                    if progress.is_committing() || attempt > 1 {
                         return Err(error);
                     }
                 }
@@ -234,7 +232,7 @@ impl Server {
                     self.doubt(false);
                     return Err(error);
                 }
-                Trouble::Contended | Trouble::None => return Err(error),
+                Trouble::Contended | Trouble::Held | Trouble::None => return Err(error),
             }
             attempt += 1;
         }
@@ -262,6 +260,7 @@ impl Server {
             *renewed = Instant::now();
         }
         let pool = new_pool(&self.settings, self.options.clone(), Arc::clone(&self.doubted));
+        self.renewals.fetch_add(1, Ordering::Relaxed);
         let old = self.pool.swap(Arc::new(pool));
         tokio::spawn(async move {
             let _ = timeout(CALL, old.close()).await;

@@ -85,6 +85,16 @@ impl SqlStore {
         })
     }
 
+    /// How often all connections were given up for new ones, because the server had not answered on
+    /// one of them or was away. Always 0 on a file.
+    #[must_use]
+    pub fn renewals(&self) -> u64 {
+        match &self.engine {
+            Engine::File(_) => 0,
+            Engine::Server(server) => server.renewals(),
+        }
+    }
+
     /// Closes every connection once it is free; what comes later is refused as unavailable.
     pub async fn close(&self) {
         match &self.engine {

@@ -2,7 +2,11 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::Arc,
+    sync::{
+        Arc, Mutex as StdMutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use sqlx::{Any, AnyConnection, pool::PoolConnection};
@@ -25,6 +29,7 @@ struct Lent {
     connection: PoolConnection<Any>,
     settled: bool,
     wakes_relay: bool,
+    progress: Arc<Progress>,
 }
 
 impl Lent {
@@ -66,19 +71,39 @@ impl Deref for Tx {
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut AnyConnection {
+        // For the next statement: those before it were answered.
+        self.0.progress.hear();
         &mut self.0.connection
     }
 }
 
-/// Told how far a piece of work has come.
-pub(super) trait Progress: Sync {
-    /// It has its connection.
-    fn connected(&self) {}
-    /// The commit is being sent: from here on its outcome may stay unknown.
-    fn committing(&self) {}
+/// How far a piece of work has come, seen from outside of its future.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    heard: StdMutex<Option<Instant>>,
+    committing: AtomicBool,
 }
 
-impl Progress for () {}
+impl Progress {
+    fn set(&self, heard: Option<Instant>) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = heard;
+    }
+
+    fn hear(&self) {
+        self.set(Some(Instant::now()));
+    }
+
+    /// For how long its connection has said nothing; nothing at all while it has none.
+    pub(super) fn silence(&self) -> Duration {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.map(|heard| heard.elapsed()).unwrap_or_default()
+    }
+
+    /// Whether the commit was sent: from then on its outcome may stay unknown.
+    pub(super) fn is_committing(&self) -> bool {
+        self.committing.load(Ordering::Relaxed)
+    }
+}
 
 impl SqlStore {
     /// Reads by one statement.
@@ -116,7 +141,7 @@ impl SqlStore {
         F: Future<Output = Result<T, E>>,
     {
         match &self.engine {
-            Engine::File(_) => self.attempt(frame, &mut work, &()).await,
+            Engine::File(_) => self.attempt(frame, &mut work, &Arc::default()).await,
             Engine::Server(server) => server.call(self, frame, work).await,
         }
     }
@@ -126,7 +151,7 @@ impl SqlStore {
         &self,
         frame: Frame,
         work: &mut impl FnMut(Tx) -> F,
-        progress: &impl Progress,
+        progress: &Arc<Progress>,
     ) -> Result<T, E>
     where
         E: From<StoreError>,
@@ -136,9 +161,11 @@ impl SqlStore {
             Engine::File(file) => file.pool(frame),
             Engine::Server(server) => server.pool(),
         };
+        progress.set(None);
         let connection = pool.acquire().await.db()?;
-        progress.connected();
-        let mut lent = Lent { connection, settled: false, wakes_relay: false };
+        progress.hear();
+        let mut lent =
+            Lent { connection, settled: false, wakes_relay: false, progress: Arc::clone(progress) };
         if let Some(begin) = self.dialect.begin(frame) {
             sqlx::raw_sql(begin).execute(&mut *lent.connection).await.db()?;
         }
@@ -147,7 +174,8 @@ impl SqlStore {
         let mut lent = lent.lock().await;
         match result {
             Ok(value) => {
-                progress.committing();
+                progress.hear();
+                progress.committing.store(true, Ordering::Relaxed);
                 lent.end(frame, "COMMIT").await?;
                 if lent.wakes_relay {
                     self.committed.notify_one();

@@ -76,6 +76,8 @@ pub async fn a_list_is_paged_in_order_of_making(ports: &SqlPorts) {
     let all = UserFilter::default();
     let first = ports.accounts.users(&all, page(1, 2)).await.unwrap();
     assert_eq!((first.items.as_slice(), first.total_items), (&made[..2], 5));
+    let middle = ports.accounts.users(&all, page(2, 2)).await.unwrap();
+    assert_eq!((middle.items.as_slice(), middle.total_items), (&made[2..4], 5));
     let last = ports.accounts.users(&all, page(3, 2)).await.unwrap();
     assert_eq!((last.items.as_slice(), last.total_items), (&made[4..], 5));
     let beyond = ports.accounts.users(&all, page(u32::MAX, 100)).await.unwrap();

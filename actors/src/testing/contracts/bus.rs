@@ -120,6 +120,47 @@ pub async fn poison_can_be_put_aside(ports: &BusPorts) {
     ports.bus.bury(&message(UserId::generate(), 1), "it is not JSON").await.unwrap();
 }
 
+/// An event that is published again on request comes again, although the bus has had it lately.
+pub async fn a_repetition_comes_again(ports: &BusPorts) {
+    let user = UserId::generate();
+    let first = message(user, 1);
+    let mut consumer = ports.bus.consume(partition_of(user)).await.unwrap();
+    for repetition in 0..3 {
+        let publishing = publish(&ports.bus, vec![BusMessage { repetition, ..first.clone() }]);
+        let delivery = timeout(PATIENCE, consumer.next(8)).await.unwrap().unwrap().pop().unwrap();
+        let seen = acknowledge(delivery).await;
+        assert_eq!((seen.event_id, &seen.payload), (first.event_id, &first.payload));
+        timeout(PATIENCE, publishing).await.unwrap().unwrap();
+    }
+}
+
+/// Erasing a user takes nothing from anybody else, and not what is told of the user afterwards.
+pub async fn erasing_takes_nothing_from_others(ports: &BusPorts) {
+    let user = UserId::generate();
+    let mut others = std::iter::repeat_with(UserId::generate);
+    let other = others.find(|other| partition_of(*other) == partition_of(user)).unwrap();
+    let mut consumer = ports.bus.consume(partition_of(user)).await.unwrap();
+    let publishing = publish(&ports.bus, vec![message(user, 1)]);
+    let delivery = timeout(PATIENCE, consumer.next(8)).await.unwrap().unwrap().pop().unwrap();
+    acknowledge(delivery).await;
+    timeout(PATIENCE, publishing).await.unwrap().unwrap();
+
+    let erased = BusMessage { kind: "erased".to_owned(), ..message(user, 2) };
+    let sent = vec![message(other, 1), erased];
+    let publishing = publish(&ports.bus, sent.clone());
+    let mut seen = Vec::new();
+    while seen.len() < sent.len() {
+        ports.bus.erase(user).await.unwrap();
+        for delivery in timeout(PATIENCE, consumer.next(8)).await.unwrap().unwrap() {
+            seen.push(acknowledge(delivery).await);
+        }
+        ports.bus.erase(user).await.unwrap();
+    }
+    seen.sort_by_key(|message| message.user_id == user);
+    assert_eq!(seen, sent);
+    timeout(PATIENCE, publishing).await.unwrap().unwrap();
+}
+
 /// Closing ends every consumer, and is told by the health check.
 pub async fn closing_ends_consumers(ports: &BusPorts) {
     ports.bus.check().await.unwrap();
@@ -144,6 +185,8 @@ macro_rules! bus_contract {
                 what_is_dropped_comes_again,
                 a_consumer_waits,
                 poison_can_be_put_aside,
+                a_repetition_comes_again,
+                erasing_takes_nothing_from_others,
                 closing_ends_consumers,
             ]
         );

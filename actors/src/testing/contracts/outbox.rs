@@ -126,7 +126,8 @@ pub async fn published_events_wait_again(ports: &SqlPorts) {
     committed.notified().await;
     assert_eq!(ports.outbox.republish(at(2)).await.unwrap(), 1);
     committed.notified().await;
-    assert_eq!(ports.outbox.unpublished(10).await.unwrap(), [rows[1].clone(), rows[3].clone()]);
+    let again = OutboxRow { times_published: 1, ..rows[1].clone() };
+    assert_eq!(ports.outbox.unpublished(10).await.unwrap(), [again, rows[3].clone()]);
     assert_eq!(ports.outbox.republish(at(5)).await.unwrap(), 0);
 }
 
@@ -196,7 +197,7 @@ pub async fn buried_events_are_dead_letters(ports: &SqlPorts) {
     assert!(ports.dead_letters.list(u64::MAX, 10).await.unwrap().is_empty());
 }
 
-/// A dead letter that is replayed waits again as it was, and is no dead letter any more.
+/// A dead letter that is replayed waits again, and is no dead letter any more.
 pub async fn dead_letters_are_replayed_once(ports: &SqlPorts) {
     let (_, rows) = with_marks(ports, 2).await;
     ports.outbox.mark_published(&ids(&rows), at(5)).await.unwrap();
@@ -206,7 +207,8 @@ pub async fn dead_letters_are_replayed_once(ports: &SqlPorts) {
     let id = ports.dead_letters.list(0, 10).await.unwrap()[0].id;
     assert!(ports.dead_letters.replay(id).await.unwrap());
     committed.notified().await;
-    assert_eq!(ports.outbox.unpublished(10).await.unwrap(), rows[1..]);
+    let again = OutboxRow { times_published: 1, ..rows[1].clone() };
+    assert_eq!(ports.outbox.unpublished(10).await.unwrap(), [again]);
     assert!(ports.dead_letters.list(0, 10).await.unwrap().is_empty());
     for unknown in [id, 0, u64::MAX] {
         assert!(!ports.dead_letters.replay(unknown).await.unwrap());

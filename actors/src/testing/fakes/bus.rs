@@ -27,6 +27,8 @@ struct Shared {
 struct State {
     partitions: BTreeMap<u8, Partition>,
     buried: Vec<(BusMessage, String)>,
+    erased: Vec<UserId>,
+    erasures_to_fail: u32,
     failing: bool,
     closed: bool,
 }
@@ -76,6 +78,17 @@ impl MemoryBus {
         self.lock().buried.clone()
     }
 
+    /// Whose messages were to be erased, in order.
+    #[must_use]
+    pub fn erased(&self) -> Vec<UserId> {
+        self.lock().erased.clone()
+    }
+
+    /// The next `calls` erasures fail.
+    pub fn fail_erasing(&self, calls: u32) {
+        self.lock().erasures_to_fail = calls;
+    }
+
     /// Messages that nobody has acknowledged.
     #[must_use]
     pub fn left(&self) -> u64 {
@@ -122,7 +135,13 @@ impl EventBus for MemoryBus {
         Ok(())
     }
 
-    async fn erase(&self, _: UserId) -> Result<(), BusError> {
+    async fn erase(&self, user: UserId) -> Result<(), BusError> {
+        let mut state = self.lock();
+        if state.erasures_to_fail > 0 {
+            state.erasures_to_fail -= 1;
+            return Err(BusError::Unavailable("told to fail".to_owned()));
+        }
+        state.erased.push(user);
         Ok(())
     }
 

@@ -14,8 +14,8 @@ use crate::{
         PlayId, Projection, Timestamp, UserId, WatchChange, WatchEvent, WatchedMark,
     },
     ports::{
-        AddPlay, BusMessage, Created, History, IdempotencyKey, MarkFilter, MarkMovie, Marked,
-        StoreError, UserSeq, WatchError, WatchLog,
+        AddPlay, BusMessage, Created, Erased, History, IdempotencyKey, MarkFilter, MarkMovie,
+        Marked, StoreError, UserSeq, WatchError, WatchLog,
     },
 };
 
@@ -29,6 +29,8 @@ struct State {
     users: HashMap<UserId, Marks>,
     slow: HashMap<UserId, Duration>,
     unreadable: Vec<UserId>,
+    erased: Vec<Erased>,
+    histories_read: usize,
     failing: bool,
 }
 
@@ -40,6 +42,20 @@ struct Marks {
 
 fn unavailable() -> StoreError {
     StoreError::Unavailable { store: "sql", reason: "as the test said".to_owned() }
+}
+
+fn message(user: UserId, seq: u64, now: Timestamp, change: WatchChange) -> BusMessage {
+    let event = WatchEvent { id: EventId::generate(), user_id: user, seq, at: now, change };
+    BusMessage {
+        event_id: event.id,
+        user_id: user,
+        kind: event.change.kind().to_owned(),
+        payload: serde_json::to_string(&event).expect("an event is JSON"),
+        at: now,
+        repetition: 0,
+        traceparent: None,
+        unreadable: None,
+    }
 }
 
 impl ScriptedMarks {
@@ -77,17 +93,22 @@ impl ScriptedMarks {
             watched_at: now,
             last_film,
         };
-        let event = WatchEvent { id: EventId::generate(), user_id: user, seq, at: now, change };
-        BusMessage {
-            event_id: event.id,
-            user_id: user,
-            kind: event.change.kind().to_owned(),
-            payload: serde_json::to_string(&event).expect("an event is JSON"),
-            at: now,
-            repetition: 0,
-            traceparent: None,
-            unreadable: None,
-        }
+        message(user, seq, now, change)
+    }
+
+    /// Deletes a user, and gives the message that tells of it.
+    pub fn erase(&self, user: UserId, now: Timestamp) -> BusMessage {
+        let mut state = self.lock();
+        let seq = state.users.remove(&user).map_or(0, |marks| marks.history.seq);
+        let id = state.erased.len() as i64;
+        state.erased.push(Erased { id, user, at: now });
+        message(user, seq + 1, now, WatchChange::Erased)
+    }
+
+    /// How often a history was read.
+    #[must_use]
+    pub fn histories_read(&self) -> usize {
+        self.lock().histories_read
     }
 
     /// What the report has to be.
@@ -132,6 +153,7 @@ impl ScriptedMarks {
 #[async_trait]
 impl WatchLog for ScriptedMarks {
     async fn history(&self, user: UserId) -> Result<Option<History>, StoreError> {
+        self.lock().histories_read += 1;
         if self.lock().unreadable.contains(&user) {
             let reason = "as the test said".to_owned();
             return Err(StoreError::Corrupt { store: "sql", reason });
@@ -172,6 +194,29 @@ impl WatchLog for ScriptedMarks {
             .filter(|it| after.is_none_or(|place| place < (it.changed_at, it.user)))
             .collect();
         found.sort_by_key(|it| (it.changed_at, it.user));
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
+    async fn erased_between(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Erased>, StoreError> {
+        let state = self.lock();
+        if state.failing {
+            return Err(unavailable());
+        }
+        let mut found: Vec<Erased> = state
+            .erased
+            .iter()
+            .filter(|it| from <= it.at && it.at < to)
+            .filter(|it| after.is_none_or(|place| place < (it.at, it.id)))
+            .copied()
+            .collect();
+        found.sort_by_key(|it| (it.at, it.id));
         found.truncate(limit as usize);
         Ok(found)
     }

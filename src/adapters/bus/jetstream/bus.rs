@@ -25,8 +25,6 @@ use super::{
 };
 
 const CHECK_WITHIN: Duration = Duration::from_secs(1);
-/// How long a consumer is waited for when there is no connection.
-const CONSUMER_WITHIN: Duration = Duration::from_secs(5);
 /// Longer than a request of a consumer takes to end.
 const CLOSE_WITHIN: Duration = Duration::from_millis(1_500);
 
@@ -65,7 +63,7 @@ impl NatsBus {
 
     fn letter(&self, message: &BusMessage) -> Letter {
         let subject = self.nats.names.watch(&message.kind, message.user_id);
-        Letter::new(subject, &message.event_id.to_string(), envelope::written(message))
+        Letter::new(subject, &envelope::message_id(message), envelope::written(message))
             .traced(message.traceparent)
     }
 
@@ -127,17 +125,10 @@ impl EventBus for NatsBus {
             .get(usize::from(partition))
             .ok_or_else(|| unavailable(format_args!("there is no partition {partition}")))?;
         let sole = Arc::clone(&desk.sole).lock_owned().await;
-        let connected = timeout(CONSUMER_WITHIN, self.nats.until_connected()).await;
-        connected.map_err(|_| unavailable("there is no connection"))?;
+        self.nats.reached().await?;
         let (declared, jetstream) = (&self.nats.declared, &self.nats.jetstream);
-        let seen = declared.epoch();
-        let durable = match declared.consumer(jetstream, partition).await {
-            Ok(durable) => durable,
-            Err(_) => {
-                declared.declare(jetstream, seen).await?;
-                declared.consumer(jetstream, partition).await?
-            }
-        };
+        let found = declared.consumer_or_declare(jetstream, partition, declared.epoch());
+        let durable = self.nats.unless_lost(found).await?;
         Ok(Box::new(PartitionConsumer::new(
             self.nats.clone(),
             partition,
@@ -153,7 +144,7 @@ impl EventBus for NatsBus {
         let original = self.originals.find(message.event_id);
         let original = original.as_deref().cloned().unwrap_or_else(|| Original {
             subject: self.nats.names.watch(&message.kind, message.user_id),
-            message_id: Some(message.event_id.to_string()),
+            message_id: Some(envelope::message_id(message)),
             place: message.event_id.to_string(),
             traceparent: message.traceparent,
             body: envelope::written(message),
@@ -162,8 +153,8 @@ impl EventBus for NatsBus {
         put_aside(&self.nats, partition_of(user), Some(user), &original, reason).await
     }
 
-    async fn erase(&self, _: UserId) -> Result<(), BusError> {
-        Ok(())
+    async fn erase(&self, user: UserId) -> Result<(), BusError> {
+        self.nats.erase(user).await
     }
 
     async fn check(&self) -> Result<(), BusError> {

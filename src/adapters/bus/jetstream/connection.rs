@@ -9,17 +9,22 @@ use std::{
 };
 
 use async_nats::{
-    Client, ConnectOptions, Event,
+    Client, ConnectOptions,
     connection::State,
     jetstream::{Context, context::ContextBuilder},
 };
 use percent_encoding::percent_decode_str;
-use tokio::{runtime::Handle, sync::watch};
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    time::{sleep, timeout},
+};
 use watchme_actors::ports::BusError;
 
 use super::{
     declared::Declarations,
     names::Names,
+    notes::Notes,
     settings::{NatsError, NatsSettings},
 };
 
@@ -29,6 +34,9 @@ const PING_EVERY: Duration = Duration::from_millis(1_500);
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// What is published and not acknowledged by then counts as failed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long those wait who cannot do without a connection. Short: a partition is held meanwhile
+/// that another replica, which has one, could take.
+const REACHED_WITHIN: Duration = Duration::from_millis(1_500);
 /// A state that nobody told of is looked for this often.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -58,9 +66,9 @@ impl Nats {
         let _ = async_nats::rustls::crypto::ring::default_provider().install_default();
         let (happened, events) = watch::channel(0_u64);
         let overflows = Arc::new(AtomicU64::new(0));
-        let overflowed = Arc::clone(&overflows);
+        let notes = Notes::new(Arc::clone(&overflows));
         let options = options(settings).await?.event_callback(move |event| {
-            note(&event, &overflowed);
+            notes.take(&event);
             happened.send_modify(|count| *count += 1);
             async {}
         });
@@ -95,35 +103,72 @@ impl Nats {
     /// Sends what is still in the client and closes the connection. Within a second or two, NATS
     /// being there or not.
     pub async fn close(&self) {
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.client.flush()).await;
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.client.drain()).await;
+        let _ = timeout(Duration::from_secs(1), self.client.flush()).await;
+        let _ = timeout(Duration::from_secs(1), self.client.drain()).await;
     }
 
     /// # Errors
     /// `Unavailable` when there is no connection: what would be sent would wait in the client.
     pub(super) fn connected(&self) -> Result<(), BusError> {
-        if self.is_connected() { Ok(()) } else { Err(unavailable("there is no connection")) }
+        if self.is_connected() { Ok(()) } else { Err(no_connection()) }
     }
 
-    /// Waits for a connection.
-    pub(super) async fn until_connected(&self) {
-        let mut events = self.events.clone();
-        while !self.is_connected() {
-            let _ = tokio::time::timeout(LOOK_EVERY, events.changed()).await;
+    /// Waits for a connection, 1.5 s at most.
+    ///
+    /// # Errors
+    /// `Unavailable`: there is none still.
+    pub(super) async fn reached(&self) -> Result<(), BusError> {
+        let connected = self.until(|| self.is_connected());
+        timeout(REACHED_WITHIN, connected).await.map_err(|_| no_connection())
+    }
+
+    /// Does what needs answers, and gives it up as soon as the connection is lost on which they
+    /// would come.
+    ///
+    /// # Errors
+    /// `Unavailable`, and those of the work.
+    pub(super) async fn unless_lost<T>(
+        &self,
+        work: impl Future<Output = Result<T, BusError>>,
+    ) -> Result<T, BusError> {
+        let connects = self.connects();
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = self.until(|| !self.is_connected() || self.connects() != connects) => {
+                Err(no_connection())
+            }
         }
+    }
+
+    /// Waits until something is so about the connection.
+    async fn until(&self, so: impl Fn() -> bool) {
+        let mut events = self.events.clone();
+        while !so() {
+            if let Ok(Err(_ended)) = timeout(LOOK_EVERY, events.changed()).await {
+                sleep(LOOK_EVERY).await;
+            }
+        }
+    }
+
+    fn connects(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
     /// Changes whenever something may not have arrived: with every connection, and when a
     /// subscription was too slow.
     pub(super) fn generation(&self) -> u64 {
-        self.client.statistics().connects.load(Ordering::Relaxed)
-            + self.overflows.load(Ordering::Relaxed)
+        self.connects() + self.overflows.load(Ordering::Relaxed)
     }
 
     /// Signalled whenever the connection changes.
     pub(super) fn events(&self) -> watch::Receiver<u64> {
         self.events.clone()
     }
+}
+
+fn no_connection() -> BusError {
+    unavailable("there is no connection")
 }
 
 pub(super) fn unavailable(reason: impl ToString) -> BusError {
@@ -166,23 +211,6 @@ async fn options(settings: &NatsSettings) -> Result<ConnectOptions, NatsError> {
     Ok(options)
 }
 
-fn note(event: &Event, overflows: &AtomicU64) {
-    match event {
-        Event::Connected => tracing::info!("connected to NATS"),
-        Event::Disconnected => tracing::warn!("the connection to NATS is lost"),
-        Event::SlowConsumer(_) => {
-            overflows.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(
-                "messages from NATS came faster than they were read, and some were lost"
-            );
-        }
-        Event::LameDuckMode => tracing::info!("the NATS server is about to stop"),
-        Event::ServerError(error) => tracing::warn!(%error, "the NATS server refused something"),
-        Event::ClientError(error) => tracing::debug!(%error, "NATS could not be reached"),
-        Event::Draining | Event::Closed => {}
-    }
-}
-
 /// The store may have been deleted while there was no connection.
 async fn declare_at_each_connection(
     jetstream: Context,
@@ -205,7 +233,7 @@ async fn declare_at_each_connection(
                 Err(error) => {
                     tracing::warn!(%error, "the streams on NATS could not be declared");
                     drop(declarations);
-                    tokio::time::sleep(LOOK_EVERY).await;
+                    sleep(LOOK_EVERY).await;
                     continue;
                 }
             }

@@ -126,17 +126,14 @@ impl PartitionConsumer {
         Ok(())
     }
 
-    /// After a failure: waits for the connection, and makes what is missing.
+    /// After a failure: waits for the connection for a while, and makes what is missing. Where
+    /// there is none, whoever consumes has to know: another replica may have one.
     async fn restore(&mut self, seen: u64) -> Result<(), BusError> {
-        self.nats.until_connected().await;
+        self.nats.reached().await?;
         tokio::time::sleep(PAUSE).await;
-        if let Ok(durable) = self.nats.declared.consumer(&self.nats.jetstream, self.partition).await
-        {
-            self.durable = durable;
-            return Ok(());
-        }
-        self.nats.declared.declare(&self.nats.jetstream, seen).await?;
-        self.durable = self.nats.declared.consumer(&self.nats.jetstream, self.partition).await?;
+        let declared = &self.nats.declared;
+        let found = declared.consumer_or_declare(&self.nats.jetstream, self.partition, seen);
+        self.durable = self.nats.unless_lost(found).await?;
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use watchme_actors::{
 use super::{
     bus::NatsBus,
     connection::{Nats, unavailable},
-    envelope::first_id,
+    envelope::{REPLAY, first_id},
     names::{HEADER_MESSAGE_ID, HEADER_REASON, HEADER_SUBJECT},
     originals::Original,
     publish::{Letter, trace_of},
@@ -98,7 +98,7 @@ impl DeadLetters for NatsBus {
         // Another identifier, or the stream would take it for the one that it has seen; the same
         // one when this letter is replayed again because it could not be removed.
         let first = if message_id.is_empty() { "unnamed" } else { first_id(&message_id) };
-        let replayed = Letter::new(subject, &format!("{first}-replay-{id}"), message.payload)
+        let replayed = Letter::new(subject, &format!("{first}{REPLAY}{id}"), message.payload)
             .traced(trace_of(&message.headers));
         self.nats.deliver(replayed).await?;
         stream.delete_message(id).await.map_err(unavailable)

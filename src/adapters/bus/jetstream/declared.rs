@@ -84,7 +84,7 @@ impl Declarations {
     ///
     /// # Errors
     /// `Unavailable`, also when it is missing.
-    pub(super) async fn consumer(
+    async fn consumer(
         &self,
         jetstream: &Context,
         partition: u8,
@@ -93,6 +93,23 @@ impl Declarations {
         let name = config.and_then(|config| config.durable_name.as_deref());
         let name = name.ok_or_else(|| unavailable(format_args!("no partition {partition}")))?;
         jetstream.get_consumer_from_stream(name, &self.watch.name).await.map_err(unavailable)
+    }
+
+    /// The same; whatever is missing is made first.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(super) async fn consumer_or_declare(
+        &self,
+        jetstream: &Context,
+        partition: u8,
+        seen: u64,
+    ) -> Result<Consumer<pull::Config>, BusError> {
+        if let Ok(durable) = self.consumer(jetstream, partition).await {
+            return Ok(durable);
+        }
+        self.declare(jetstream, seen).await?;
+        self.consumer(jetstream, partition).await
     }
 }
 

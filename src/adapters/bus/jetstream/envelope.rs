@@ -12,6 +12,11 @@ use super::names::{SOURCE, WATCH_TYPE, WatchSubject};
 
 pub(super) const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 
+/// Between an event's identifier and how often it was published before, on request.
+const AGAIN: &str = "-again-";
+/// Between an event's identifier and the number of the dead letter that was replayed.
+pub(super) const REPLAY: &str = "-replay-";
+
 #[derive(Serialize)]
 pub(super) struct Outgoing<'a, T: Serialize> {
     specversion: &'static str,
@@ -133,19 +138,31 @@ fn parsed(body: &[u8], subject: &WatchSubject<'_>, user: UserId) -> Result<BusMe
         kind: kind.to_owned(),
         payload: data.get().to_owned(),
         at: event.time,
-        // A trace that cannot be read is no reason to lose the event.
         repetition: 0,
+        // A trace that cannot be read is no reason to lose the event.
         traceparent: event.traceparent.and_then(|text| text.parse::<TraceParent>().ok()),
         unreadable: None,
     })
 }
 
-/// The event that a message was published for, replayed or not.
+/// What the stream knows a message by. Published again on request, an event is another message, or
+/// the stream would drop it as one that it has had lately.
+pub(super) fn message_id(message: &BusMessage) -> String {
+    let id = message.event_id;
+    match message.repetition {
+        0 => id.to_string(),
+        times => format!("{id}{AGAIN}{times}"),
+    }
+}
+
+/// The event that a message was published for, for the first time or not.
 fn event_of(message_id: &str) -> Option<EventId> {
     first_id(message_id).parse().ok()
 }
 
-/// The identifier without what replaying has added.
+/// The identifier without what publishing it again has added.
 pub(super) fn first_id(message_id: &str) -> &str {
-    message_id.split_once("-replay-").map_or(message_id, |(first, _)| first)
+    [AGAIN, REPLAY]
+        .into_iter()
+        .fold(message_id, |id, mark| id.split_once(mark).map_or(id, |(first, _)| first))
 }

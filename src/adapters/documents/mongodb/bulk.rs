@@ -1,4 +1,4 @@
-//! Many guarded writes in one command.
+//! Many writes in one command, which the server ends by itself when they take too long.
 
 use std::collections::BTreeSet;
 
@@ -42,11 +42,30 @@ pub(super) async fn update(
     collection: &str,
     statements: Vec<Document>,
 ) -> Result<BTreeSet<usize>, StoreError> {
+    let command = doc! { "update": collection, "updates": statements, "ordered": false };
+    write(store, command).await
+}
+
+/// Deletes every document that the filter finds.
+pub(super) async fn delete(
+    store: &MongoDocuments,
+    collection: &str,
+    filter: Document,
+) -> Result<(), StoreError> {
+    let statements = vec![doc! { "q": filter, "limit": 0 }];
+    write(store, doc! { "delete": collection, "deletes": statements }).await.map(drop)
+}
+
+/// The places of the statements that met a duplicate.
+async fn write(
+    store: &MongoDocuments,
+    mut command: Document,
+) -> Result<BTreeSet<usize>, StoreError> {
+    let time = store.circuit.settings.server_time().as_millis();
+    command.insert("maxTimeMS", i64::try_from(time).unwrap_or(i64::MAX));
     let answer = store
         .circuit
         .call(|live| async move {
-            let mut command =
-                doc! { "update": collection, "updates": statements, "ordered": false };
             if !live.write_concern.is_empty() {
                 command.insert("writeConcern", live.write_concern.clone());
             }

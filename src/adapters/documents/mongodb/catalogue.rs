@@ -14,6 +14,7 @@ use watchme_actors::{
 
 use super::{
     MongoDocuments,
+    bulk::delete,
     documents::{MovieDocument, read, read_or_skip},
     schema::MOVIES,
     selection::{filter, numbers, order},
@@ -84,10 +85,7 @@ impl Catalogue for MongoDocuments {
             return Ok(());
         }
         let these = doc! { "_id": { "$in": numbers(movies.iter().copied()) } };
-        self.circuit
-            .call(|live| async move { live.collection(MOVIES).delete_many(these).await })
-            .await
-            .map(drop)
+        delete(self, MOVIES, these).await
     }
 
     async fn fetched_before(

@@ -18,7 +18,7 @@ use mongodb::{
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, watch},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{sleep, timeout},
 };
 use watchme_actors::ports::StoreError;
 
@@ -59,7 +59,7 @@ pub(super) struct Circuit {
     state: watch::Sender<State>,
     /// As many as connections: a call that waits for one is not a server that does not answer.
     permits: Semaphore,
-    migrated: AtomicBool,
+    declared: AtomicBool,
     /// Clients live here and not where a call happens to run: their background tasks have to
     /// outlive the worker that made the call.
     runtime: Handle,
@@ -71,7 +71,7 @@ impl Circuit {
         let circuit = Arc::new(Self {
             permits: Semaphore::new(settings.permits() as usize),
             state: watch::Sender::new(State::Away("it was not reached yet".into())),
-            migrated: AtomicBool::new(false),
+            declared: AtomicBool::new(false),
             runtime: Handle::current(),
             settings,
         });
@@ -79,7 +79,9 @@ impl Circuit {
         circuit
     }
 
-    /// Makes one call. Ends within the operation's time-out, and at once while the server is away.
+    /// Makes one call. Ends at once while the server is away, and otherwise within the operation's
+    /// time-out, after half of that at most for the wait for a connection: that wait is none of the
+    /// call's, whose silence alone says that the server is away.
     pub(super) async fn call<T, Call>(
         self: &Arc<Self>,
         call: impl FnOnce(Arc<Live>) -> Call,
@@ -89,13 +91,12 @@ impl Circuit {
     {
         self.live()?;
         let patience = self.settings.operation_timeout;
-        let begun = Instant::now();
-        let _permit = timeout_at(begun + patience / 2, self.permits.acquire())
+        let _permit = timeout(patience / 2, self.permits.acquire())
             .await
             .map_err(|_| unavailable("every connection is in use"))?
             .map_err(unavailable)?;
         let live = self.live()?;
-        match timeout_at(begun + patience, call(Arc::clone(&live))).await {
+        match timeout(patience, call(Arc::clone(&live))).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 if is_outage(&error) {
@@ -169,13 +170,22 @@ impl Circuit {
             })
         });
         let live = reached.await.map_err(|_| late())??;
-        if !self.migrated.load(Ordering::Acquire) {
-            // An index over many movies takes its time: it may, as long as the server answers.
-            tokio::select! {
-                declared = schema::declare(&live.database) => declared?,
-                () = silence(&live.database, self.settings.operation_timeout) => return Err(late()),
+        // Each time: what comes back may be an older copy, or another server without anything.
+        // An index over many movies takes its time: it may, as long as the server answers.
+        let declared = tokio::select! {
+            declared = schema::declare(&live.database) => declared,
+            () = silence(&live.database, self.settings.operation_timeout) => Err(late()),
+        };
+        match declared {
+            Ok(()) => self.declared.store(true, Ordering::Release),
+            // It was right once: the account may have lost the right to make it so again.
+            Err(error) if is_refusal(&error) && self.declared.load(Ordering::Acquire) => {
+                tracing::warn!(
+                    reason = %error.kind,
+                    "the collections of mongodb cannot be checked: indexes may be missing"
+                );
             }
-            self.migrated.store(true, Ordering::Release);
+            Err(error) => return Err(error),
         }
         Ok(live)
     }

@@ -15,8 +15,8 @@ const DATABASE: &str = "watchme";
 /// How to reach MongoDB. What the URL says itself (`maxPoolSize`, `serverSelectionTimeoutMS`,
 /// `connectTimeoutMS`, `w`, `readConcernLevel`, `tls`, …) counts more than what stands here; TLS
 /// and accounts are named there only (`tls=true&tlsCAFile=…`). The account needs the roles
-/// `readWrite` and `dbAdmin` on the database. No option makes a caller wait longer than
-/// `operation_timeout`.
+/// `readWrite` and `dbAdmin` on the database. No option makes a caller wait longer than half of
+/// `operation_timeout` for a connection and `operation_timeout` for the answer.
 #[derive(Clone)]
 pub struct MongoSettings {
     /// `mongodb://` or `mongodb+srv://`; its path names the database, `watchme` if it is empty.
@@ -28,7 +28,8 @@ pub struct MongoSettings {
     /// How long opening a connection may take, and the whole of one attempt to find the server
     /// again after it was lost.
     pub connect_timeout: Duration,
-    /// How long a caller waits for an answer at most, whatever the server does.
+    /// How long a call waits for its answer at most, whatever the server does; half of it is what
+    /// it may wait for a connection before that, while all are in use.
     pub operation_timeout: Duration,
 }
 

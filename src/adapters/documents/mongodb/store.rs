@@ -15,6 +15,7 @@ use super::{
     circuit::{Circuit, Live, ping},
     errors::unavailable,
     settings::MongoSettings,
+    upsert::Untold,
 };
 
 /// The document store in MongoDB. Clones share its connections.
@@ -24,6 +25,7 @@ use super::{
 #[derive(Clone)]
 pub struct MongoDocuments {
     pub(super) circuit: Arc<Circuit>,
+    pub(super) untold: Untold,
 }
 
 impl MongoDocuments {
@@ -42,7 +44,7 @@ impl MongoDocuments {
                  and password percent-encoded",
             )
         })?;
-        Ok(Self { circuit: Circuit::start(settings.clone()) })
+        Ok(Self { circuit: Circuit::start(settings.clone()), untold: Untold::default() })
     }
 
     /// Waits until the server is found and has its collections, at most the time-outs of one

@@ -10,7 +10,7 @@ use watchme_actors::{
 
 use super::{
     MongoDocuments,
-    bulk::{BATCH, update_by_id},
+    bulk::{BATCH, delete, update_by_id},
     schema::SCORES,
 };
 
@@ -60,10 +60,7 @@ impl TrendingStore for MongoDocuments {
 
     async fn purge_scores(&self, before: Hour) -> Result<(), StoreError> {
         let older = doc! { "hour": { "$lt": before.number() } };
-        self.circuit
-            .call(|live| async move { live.collection(SCORES).delete_many(older).await })
-            .await
-            .map(drop)
+        delete(self, SCORES, older).await
     }
 }
 

@@ -1,6 +1,10 @@
 //! Writing movies: read, merged, and written back only where nobody else has written since.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use mongodb::{
     bson::{Bson, Document, doc},
@@ -25,16 +29,51 @@ use crate::adapters::documents::merge::{outcome, same_facts};
 /// Where others write the same movies, one of them wins each time: this many can.
 const ATTEMPTS: usize = 32;
 
+/// The movies that calls may have changed that failed half-way, so that nobody was told. The next
+/// call that brings them again, and finds nothing to change, tells it for them.
+pub(super) type Untold = Arc<Mutex<HashSet<MovieId>>>;
+
+fn lock(untold: &Untold) -> std::sync::MutexGuard<'_, HashSet<MovieId>> {
+    untold.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What one call has changed or is about to change. Dropped before it was told, because the call
+/// failed or nobody waits for it any more, it is kept for a later one.
+struct Changed<'a> {
+    untold: &'a Untold,
+    ids: HashSet<MovieId>,
+}
+
+impl Changed<'_> {
+    /// All of it, with what earlier calls owe about these movies.
+    fn tell(mut self, movies: &[Movie]) -> Vec<MovieId> {
+        let mut ids = mem::take(&mut self.ids);
+        let mut untold = lock(self.untold);
+        ids.extend(movies.iter().map(|movie| movie.id).filter(|id| untold.remove(id)));
+        let mut ids: Vec<MovieId> = ids.into_iter().collect();
+        ids.sort_unstable();
+        ids
+    }
+}
+
+impl Drop for Changed<'_> {
+    fn drop(&mut self) {
+        if !self.ids.is_empty() {
+            lock(self.untold).extend(self.ids.drain());
+        }
+    }
+}
+
 /// Stores movies; the ids of those whose facts changed.
 pub(super) async fn upsert(
     store: &MongoDocuments,
     movies: &[Movie],
 ) -> Result<Vec<MovieId>, StoreError> {
-    let mut changed = Vec::new();
+    let mut changed = Changed { untold: &store.untold, ids: HashSet::new() };
     for batch in movies.chunks(BATCH) {
         let mut pending: Vec<&Movie> = batch.iter().collect();
         for _ in 0..ATTEMPTS {
-            let refused = attempt(store, &pending, &mut changed).await?;
+            let refused = attempt(store, &pending, &mut changed.ids).await?;
             pending.retain(|movie| refused.contains(&movie.id));
             if pending.is_empty() {
                 break;
@@ -44,16 +83,14 @@ pub(super) async fn upsert(
             return Err(unavailable("others write the same movies without end"));
         }
     }
-    changed.sort_unstable();
-    changed.dedup();
-    Ok(changed)
+    Ok(changed.tell(movies))
 }
 
 /// Writes what the movies come to; the ids of those that somebody else has written meanwhile.
 async fn attempt(
     store: &MongoDocuments,
     movies: &[&Movie],
-    changed: &mut Vec<MovieId>,
+    changed: &mut HashSet<MovieId>,
 ) -> Result<Vec<MovieId>, StoreError> {
     let (before, revisions) = stored(store, movies).await?;
     let mut after = outcome(&before, movies.iter().copied());
@@ -67,15 +104,15 @@ async fn attempt(
         let guard = doc! { "_id": i64::from(movie.id), "rev": revision };
         statements.push(replace(guard, write(KIND, &MovieDocument::from(movie.clone()))?));
     }
+    // Before it is sent: without an answer nobody knows what was written. A movie that an earlier
+    // batch has changed stays changed, whoever wrote it since.
+    let visible = |movie: &&Movie| before.get(&movie.id).is_none_or(|old| !same_facts(old, movie));
+    let fresh: HashSet<MovieId> =
+        after.iter().filter(visible).map(|it| it.id).filter(|id| changed.insert(*id)).collect();
     let refused = update(store, MOVIES, statements).await?;
-    let mut again = Vec::new();
-    for (place, movie) in after.iter().enumerate() {
-        if refused.contains(&place) {
-            again.push(movie.id);
-        } else if before.get(&movie.id).is_none_or(|old| !same_facts(old, movie)) {
-            changed.push(movie.id);
-        }
-    }
+    let again: Vec<MovieId> =
+        refused.iter().filter_map(|it| after.get(*it)).map(|it| it.id).collect();
+    changed.retain(|id| !(fresh.contains(id) && again.contains(id)));
     Ok(again)
 }
 

@@ -4,8 +4,8 @@
 use sqlx::{AnyConnection, Connection, QueryBuilder, Row, SqlSafeStr};
 use uuid::Uuid;
 use watchme_actors::{
-    domain::{GenreId, MovieId, MovieSnapshot, PageRequest, Timestamp, UserId, WatchedMark},
-    ports::{MarkFilter, PackageFilter},
+    domain::{GenreId, MovieId, MovieSnapshot, PageRequest, Role, Timestamp, UserId, WatchedMark},
+    ports::{MarkFilter, PackageFilter, UserFilter},
 };
 use watchme_engines::Engine;
 
@@ -36,14 +36,20 @@ struct Hot {
     binds: Vec<Bind>,
     /// Few rows of one user or package, or one row of a batch, may be sorted.
     sorts: bool,
+    /// It may read the whole of a table or an index.
+    reads_all: bool,
 }
 
 fn hot(name: &'static str, statement: impl Into<String>, binds: &[Bind]) -> Hot {
-    Hot { name, statement: statement.into(), binds: binds.to_vec(), sorts: false }
+    Hot { name, statement: statement.into(), binds: binds.to_vec(), sorts: false, reads_all: false }
 }
 
 fn sorted(hot: Hot) -> Hot {
     Hot { sorts: true, ..hot }
+}
+
+fn reading_all(hot: Hot) -> Hot {
+    Hot { reads_all: true, ..hot }
 }
 
 fn built(query: QueryBuilder<sqlx::Any>) -> String {
@@ -81,6 +87,50 @@ fn of_accounts() -> Vec<Hot> {
         ),
         hot("forget keys about a user", idempotency::FORGET_ABOUT, &[user]),
     ]
+}
+
+/// The one exception: an admin's list of accounts. Its count is exact, and what it filters by may
+/// stand anywhere in a name or an address, so that no index can answer it, and with the count all is
+/// read anyway. It runs as often as an admin turns a page. What it may not do is to sort them all:
+/// accounts are read in the order of the list, from the nearer end, up to the end of the page.
+fn of_the_admins_list() -> Vec<Hot> {
+    const TOTAL: u64 = 100_000;
+    let all = UserFilter::default();
+    let named = UserFilter { name: Some("ser 7".to_owned()), ..all.clone() };
+    let addressed = UserFilter { email: Some("7@".to_owned()), ..all.clone() };
+    let of_role = UserFilter { role: Some(Role::User), ..all.clone() };
+    let last = PageRequest::new(5_000, 20).unwrap();
+    let paged = |filter: &UserFilter, page| built(accounts::page_query(filter, page, TOTAL).0);
+    let first = |filter| paged(filter, PageRequest::default());
+    let counted = |filter| built(accounts::count_query(filter));
+    let page = [Number(20), Number(0)];
+    let (name, email) = (Text("%ser 7%".to_owned()), Text("%7@%".to_owned()));
+    let role = Text("user".to_owned());
+    [
+        hot("users", first(&all), &page),
+        hot("last users", paged(&all, last), &page),
+        hot("count users", counted(&all), &[]),
+        hot(
+            "users of a name",
+            first(&named),
+            &[std::slice::from_ref(&name), page.as_slice()].concat(),
+        ),
+        hot("count users of a name", counted(&named), &[name]),
+        hot(
+            "users of an address",
+            first(&addressed),
+            &[std::slice::from_ref(&email), page.as_slice()].concat(),
+        ),
+        hot("count users of an address", counted(&addressed), &[email]),
+        hot(
+            "users of a role",
+            first(&of_role),
+            &[std::slice::from_ref(&role), page.as_slice()].concat(),
+        ),
+        hot("count users of a role", counted(&of_role), &[role]),
+    ]
+    .map(reading_all)
+    .into()
 }
 
 fn of_packages() -> Vec<Hot> {
@@ -198,6 +248,11 @@ fn of_outbox() -> Vec<Hot> {
             outbox::PUBLISHED,
             &[Number(990_000), Number(991_000), Number(990_500), Number(7), Number(500)],
         ),
+        hot(
+            "erased between",
+            outbox::ERASED_BETWEEN,
+            &[Number(500_000), Number(510_000), Number(505_000), Number(7), Number(500)],
+        ),
         hot("last published", outbox::LAST_PUBLISHED, &[]),
         hot("bury", outbox::BURY, &[Number(1), Text("reason".to_owned()), event]),
         sorted(hot("buried", dead_letters::BURIED, &[Number(0), Number(100)])),
@@ -231,12 +286,14 @@ async fn faults(connection: &mut AnyConnection, hot: &Hot) -> Vec<String> {
         };
         // A table that a subquery made is as small as what it was made from.
         let derived = table.starts_with('<');
-        // An operator has few packages, and a page of them is most of what there is.
-        let few = table == "p" && count <= 100;
-        if matches!(access.as_str(), "ALL" | "index") && !derived && !few {
+        // An operator has few packages, and a page of them is most of what there is. With which of
+        // their tables the server begins depends on its samples of them.
+        let few = (table == "p" && count <= 100) || (table == "g" && count <= 600);
+        if matches!(access.as_str(), "ALL" | "index") && !derived && !few && !hot.reads_all {
             fault("reads all of it");
         }
-        if count > ROWS && !derived && !extra.contains("Select tables optimized away") {
+        let counts = hot.reads_all && hot.statement.starts_with("SELECT COUNT");
+        if count > ROWS && !derived && !counts && !extra.contains("Select tables optimized away") {
             fault("reads too many rows");
         }
         if !hot.sorts && (extra.contains("filesort") || extra.contains("temporary")) {
@@ -268,7 +325,7 @@ async fn judge(url: &str) -> Vec<String> {
     load::fill(url).await;
 
     let mut connection = AnyConnection::connect(url).await.unwrap();
-    let statements = [of_accounts(), of_packages(), of_marks(), of_outbox()];
+    let statements = [of_accounts(), of_the_admins_list(), of_packages(), of_marks(), of_outbox()];
     let mut found = Vec::new();
     for hot in statements.iter().flatten() {
         found.extend(faults(&mut connection, hot).await);

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use watchme_actors::{
     domain::{MovieId, Page, PageRequest, Play, PlayId, Timestamp, UserId, WatchedMark},
     ports::{
-        AddPlay, Created, History, IdempotencyKey, MarkFilter, MarkMovie, Marked, StoreError,
-        UserSeq, WatchError, WatchLog,
+        AddPlay, Created, Erased, History, IdempotencyKey, MarkFilter, MarkMovie, Marked,
+        StoreError, UserSeq, WatchError, WatchLog,
     },
 };
 
@@ -20,7 +20,7 @@ pub(super) use {
     transaction::{LAST_FILM, entitlement_sql, lock_sql},
 };
 
-use super::SqlStore;
+use super::{SqlStore, outbox};
 
 #[async_trait]
 impl WatchLog for SqlStore {
@@ -92,5 +92,15 @@ impl WatchLog for SqlStore {
         limit: u32,
     ) -> Result<Vec<UserSeq>, StoreError> {
         reading::changed_between(self, from, to, after, limit).await
+    }
+
+    async fn erased_between(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Erased>, StoreError> {
+        outbox::erased_between(self, from, to, after, limit).await
     }
 }

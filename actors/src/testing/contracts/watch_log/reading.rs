@@ -5,7 +5,7 @@ use super::super::setup::{
 };
 use crate::{
     domain::{UserId, WatchedMark},
-    ports::{AddPlay, History, MarkFilter, MarkMovie, UserSeq},
+    ports::{AddPlay, Erased, History, MarkFilter, MarkMovie, UserSeq},
     testing::SqlPorts,
 };
 
@@ -148,4 +148,40 @@ pub async fn changes_are_found_by_their_time(ports: &SqlPorts) {
     assert_eq!(ids(found(20, 40, before_all, 10).await), [users[1], users[2], users[0]]);
     ports.watch_log.mark(request(users[3], 2, 35)).await.unwrap();
     assert_eq!(ids(found(20, 40, None, 10).await), [users[1], users[2], users[0], users[3]]);
+}
+
+/// Users who are gone are found by the time of that, in order, from a place on, whatever became
+/// of their last event.
+pub async fn users_who_are_gone_are_found_by_their_time(ports: &SqlPorts) {
+    let mut users = Vec::new();
+    for n in 0..5 {
+        users.push(viewer(ports, &format!("user{n}")).await);
+    }
+    // Two at the same moment, and one who stays.
+    for (user, seconds) in users.iter().zip([30, 20, 20, 10]) {
+        ports.watch_log.mark(request(*user, 1, 5)).await.unwrap();
+        ports.accounts.delete(*user, at(seconds)).await.unwrap();
+    }
+    let found = |from, to, after: Option<(i64, i64)>, limit| async move {
+        let after = after.map(|(seconds, id)| (at(seconds), id));
+        ports.watch_log.erased_between(at(from), at(to), after, limit).await.unwrap()
+    };
+    let ids = |found: &[Erased]| found.iter().map(|gone| gone.user).collect::<Vec<_>>();
+    let all = found(-1_000, 1_000, None, 10).await;
+    assert_eq!(ids(&all), [users[3], users[1], users[2], users[0]]);
+    assert_eq!(all.iter().map(|gone| gone.at).collect::<Vec<_>>(), [10, 20, 20, 30].map(at));
+    assert_eq!(ids(&found(20, 30, None, 10).await), [users[1], users[2]]);
+    assert_eq!(ids(&found(20, 31, None, 1).await), [users[1]]);
+    assert_eq!(ids(&found(20, 31, Some((20, all[1].id)), 10).await), [users[2], users[0]]);
+    assert_eq!(ids(&found(20, 31, Some((20, all[2].id)), 10).await), [users[0]]);
+    assert_eq!(ids(&found(20, 31, Some((0, i64::MAX)), 10).await).len(), 3);
+    let waiting = ports.outbox.unpublished(10).await.unwrap();
+    let waiting: Vec<i64> = waiting.iter().map(|row| row.id).collect();
+    ports.outbox.mark_published(&waiting[..2], at(40)).await.unwrap();
+    ports
+        .outbox
+        .bury(ports.outbox.unpublished(1).await.unwrap()[0].event_id, "unreadable", at(40))
+        .await
+        .unwrap();
+    assert_eq!(found(-1_000, 1_000, None, 10).await, all);
 }
