@@ -32,7 +32,7 @@ impl Scene {
         let mut world = World::engines().await;
         let replicas = world.replicas(2).await;
         let users = load::subscribers(&replicas[0].client(), CLIENTS, "events").await;
-        let movies = load::movies(&users[0]).await;
+        let movies = load::movies(&replicas, &users[0]).await;
         let tally = Arc::<Tally>::default();
         let load = Load { bases: bases(&replicas), acts, rate: None, seed: seed() };
         let answered = load::finish(load::start(&users, &movies, &load, &tally)).await;

@@ -36,7 +36,7 @@ async fn run(world: World, number: usize, kills: u32, acts: u32) -> String {
     let seed = seed();
     let mut replicas = world.replicas(number).await;
     let users = load::subscribers(&replicas[0].client(), CLIENTS, "drill").await;
-    let movies = load::movies(&users[0]).await;
+    let movies = load::movies(&replicas, &users[0]).await;
     let tally = Arc::<Tally>::default();
     let load = Load { bases: bases(&replicas), acts, rate: None, seed };
     let markers = load::start(&users, &movies, &load, &tally);

@@ -31,7 +31,7 @@ pub async fn holder_killed(size: Size) -> String {
     let client = replicas[0].client();
     let mut quiet = Quiet::users(&client).await;
     let users = load::subscribers(&client, 8, "lease").await;
-    let movies = load::movies(&users[0]).await;
+    let movies = load::movies(&replicas, &users[0]).await;
     let tally = Arc::<Tally>::default();
     let load = Load { bases: bases(&replicas), acts: u32::MAX, rate: Some(50), seed: seed() };
     let markers = load::start(&users, &movies, &load, &tally);

@@ -15,7 +15,10 @@ use serde_json::json;
 use tokio::{task::JoinHandle, time::sleep};
 use uuid::Uuid;
 
-use crate::support::{Client, app::USER_PASSWORD};
+use crate::{
+    replica::Replica,
+    support::{Client, app::USER_PASSWORD},
+};
 
 /// How long a client waits before it sends an act again whose connection broke.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -128,17 +131,22 @@ pub async fn subscriber(client: &Client, name: String) -> Client {
 
 /// Some movies that the subscriptions permit, once the catalogue is complete: until then a replica
 /// has other work to do.
-pub async fn movies(user: &Client) -> Vec<u64> {
-    catalogue_is_complete(user).await;
+pub async fn movies(replicas: &[Replica], user: &Client) -> Vec<u64> {
+    catalogue_is_complete(replicas).await;
     let found = user.get("/movies?pageSize=60").await.data();
     assert_eq!(found.len(), 60);
     found.iter().map(|movie| movie["id"].as_u64().unwrap()).collect()
 }
 
-/// Waits until it is.
-pub async fn catalogue_is_complete(user: &Client) {
+/// Waits until the replica that fills the catalogue has done so; the others hear of that later.
+pub async fn catalogue_is_complete(replicas: &[Replica]) {
     let deadline = Instant::now() + Duration::from_secs(120);
-    while user.get("//health").await.json()["catalogue"]["state"] != "ready" {
+    loop {
+        for replica in replicas {
+            if replica.health().await["catalogue"]["state"] == "ready" {
+                return;
+            }
+        }
         assert!(Instant::now() < deadline, "the catalogue fills up");
         sleep(Duration::from_millis(100)).await;
     }

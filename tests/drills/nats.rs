@@ -18,6 +18,8 @@ use crate::{
 
 const RATE: u32 = 100;
 const CLIENTS: u32 = 16;
+/// What waited while NATS was dead.
+const DRAINED: Duration = Duration::from_secs(20);
 /// Reports after JetStream's store was lost.
 const REPAIRED: Duration = Duration::from_secs(60);
 /// A mark in a report, when all is well.
@@ -38,7 +40,7 @@ async fn scene() -> Scene {
     let replicas = world.replicas(2).await;
     let users = load::subscribers(&replicas[0].client(), CLIENTS, "nats").await;
     let ids = users.iter().map(|user| user.id.clone()).collect();
-    let movies = load::movies(&users[0]).await;
+    let movies = load::movies(&replicas, &users[0]).await;
     let tally = Arc::<Tally>::default();
     let load = Load { bases: bases(&replicas), acts: u32::MAX, rate: Some(RATE), seed: seed() };
     let markers = load::start(&users, &movies, &load, &tally);
@@ -77,8 +79,12 @@ pub async fn dead(size: Size) -> String {
     scene.world.on_engines().nats.start().unwrap();
     let back = Instant::now();
     // While the load goes on, new events come and go: few are what is in hand.
-    while scene.world.backlog().await > i64::from(RATE) / 10 {
-        assert!(back.elapsed() < Duration::from_secs(20), "the backlog is not drained");
+    loop {
+        let left = scene.world.backlog().await;
+        if left <= i64::from(RATE) / 10 {
+            break;
+        }
+        assert!(back.elapsed() < DRAINED, "{left} of {waiting} events wait {DRAINED:?} after");
         sleep(Duration::from_millis(50)).await;
     }
     let drained = back.elapsed();

@@ -42,7 +42,7 @@ pub async fn lowered(size: Size) -> String {
     for number in 0..USERS {
         users.push(subscriber(&replicas[1].client(), number, &package).await);
     }
-    load::catalogue_is_complete(&users[0]).await;
+    load::catalogue_is_complete(&replicas).await;
     let path = format!("/movies?genreId={GOES}&excludeGenreId={STAYS}&pageSize={MARKS}");
     let movies: Vec<u64> =
         users[0].get(&path).await.data().iter().map(|it| it["id"].as_u64().unwrap()).collect();

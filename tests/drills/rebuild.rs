@@ -35,7 +35,7 @@ pub async fn under_writes(size: Size) -> String {
     let mut world = World::engines().await;
     let mut replicas = world.replicas(2).await;
     let writers = load::subscribers(&replicas[0].client(), WRITERS, "writer").await;
-    let movies = load::movies(&writers[0]).await;
+    let movies = load::movies(&replicas, &writers[0]).await;
     let users = viewers(&mut world, &writers[0], number).await;
     let ids: Vec<String> = users.iter().map(UserId::to_string).collect();
     world.oracle().reports_come_to_the_marks(&ids, Duration::from_secs(120)).await;

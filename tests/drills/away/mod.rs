@@ -46,7 +46,7 @@ impl Scene {
     async fn of(world: World, replica: Replica) -> Self {
         let client = replica.client();
         let user = load::subscriber(&client, watch::NAME.to_owned()).await;
-        let movies = load::movies(&user).await;
+        let movies = load::movies(std::slice::from_ref(&replica), &user).await;
         let users = load::subscribers(&client, MARKERS, "marker").await;
         let asker = Asker::new(user, &movies).await;
         let tally = Arc::<Tally>::default();
