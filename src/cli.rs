@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use watchme_actors::domain::UserId;
+use watchme_actors::domain::{Email, PersonName, UserId};
 
 use crate::{
     app::{self, AppError},
@@ -44,6 +44,9 @@ enum Command {
     /// Reports
     #[command(subcommand)]
     Reports(Reports),
+    /// Accounts of operators
+    #[command(subcommand)]
+    Admin(Admin),
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,6 +97,28 @@ enum Reports {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Admin {
+    /// Make an admin account; prints the password, unless it is given
+    Create {
+        /// The e-mail address to sign in with
+        email: Email,
+        /// What the admin is called
+        #[arg(long, default_value = "Administrator")]
+        name: PersonName,
+        /// Take the password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+impl From<Admin> for Task {
+    fn from(command: Admin) -> Self {
+        let Admin::Create { email, name, password_stdin } = command;
+        Self::CreateAdmin { email, name, password_stdin }
+    }
+}
+
 impl From<Events> for Task {
     fn from(command: Events) -> Self {
         match command {
@@ -135,6 +160,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Some(Command::Healthcheck) => healthcheck::run(&config).await,
             Some(Command::Events(command)) => app::administer(&config, command.into()).await,
             Some(Command::Reports(command)) => app::administer(&config, command.into()).await,
+            Some(Command::Admin(command)) => app::administer(&config, command.into()).await,
             _ => app::serve(config).await,
         }
     });
@@ -177,6 +203,7 @@ mod tests {
         match Cli::try_parse_from(words).ok()?.command? {
             Command::Events(command) => Some(command.into()),
             Command::Reports(command) => Some(command.into()),
+            Command::Admin(command) => Some(command.into()),
             _ => None,
         }
     }
@@ -185,6 +212,11 @@ mod tests {
     fn commands_become_tasks() {
         Cli::command().debug_assert();
         let user = UserId::generate();
+        let admin = |name: &str, password_stdin| Task::CreateAdmin {
+            email: "root@example.com".parse().unwrap(),
+            name: name.parse().unwrap(),
+            password_stdin,
+        };
         for (line, expected) in [
             ("events dead list", Task::ListDead { limit: 50, json: false }),
             ("events dead list --limit 3 --json", Task::ListDead { limit: 3, json: true }),
@@ -196,6 +228,8 @@ mod tests {
             ),
             ("reports rebuild", Task::RebuildReports(None)),
             (&format!("reports rebuild --user {user}"), Task::RebuildReports(Some(user))),
+            ("admin create Root@example.com", admin("Administrator", false)),
+            ("admin create root@example.com --name Root --password-stdin", admin("Root", true)),
         ] {
             assert_eq!(task(line), Some(expected), "{line}");
         }
@@ -211,6 +245,8 @@ mod tests {
             "events republish",
             "events republish --since yesterday",
             "reports rebuild --user me",
+            "admin create",
+            "admin create root",
         ] {
             assert_eq!(task(line), None, "{line}");
         }

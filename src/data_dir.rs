@@ -65,13 +65,13 @@ impl DataDir {
     /// `Io`, `Empty`.
     pub fn jwt_secret(&self) -> Result<Secret, DataDirError> {
         let path = self.file("jwt-secret");
-        match fs::read_to_string(&path) {
-            Ok(text) if text.trim().is_empty() => Err(DataDirError::Empty(path)),
-            Ok(text) => Ok(Secret::new(text.trim().to_owned())),
+        match fs::read_to_string(&path).map(Secret::new) {
+            Ok(text) if text.expose().trim().is_empty() => Err(DataDirError::Empty(path)),
+            Ok(text) => Ok(Secret::new(text.expose().trim())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let secret = random_text(SECRET_LENGTH);
-                self.write_private("jwt-secret", &secret)?;
-                Ok(Secret::new(secret))
+                let secret = Secret::new(random_text(SECRET_LENGTH));
+                self.write_private("jwt-secret", secret.expose())?;
+                Ok(secret)
             }
             Err(error) => Err(DataDirError::Io { path, error }),
         }
@@ -83,21 +83,27 @@ impl DataDir {
     /// `Io`.
     pub fn write_private(&self, name: &str, text: &str) -> Result<PathBuf, DataDirError> {
         let path = self.file(name);
-        let unfinished = self.file(&format!("{name}.unfinished"));
-        let write = || {
-            let mut options = OpenOptions::new();
-            options.create(true).truncate(true).write(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&unfinished)?;
-            file.write_all(text.as_bytes())?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            fs::rename(&unfinished, &path)
-        };
-        write().map_err(|error| DataDirError::Io { path: path.clone(), error })?;
+        write_private(&path, format!("{text}\n").as_bytes())
+            .map_err(|error| DataDirError::Io { path: path.clone(), error })?;
         Ok(path)
     }
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+///
+/// # Errors
+/// What the operating system says.
+pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&unfinished)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(unfinished, path)
 }
 
 /// Locks a file that lies outside the data folder, by a file beside it.
@@ -120,7 +126,11 @@ fn lock(what: &Path, by: &Path) -> Result<File, DataDirError> {
     }
 }
 
-fn create_folder(path: &Path) -> io::Result<()> {
+/// Makes a folder for its owner alone, if it is not there.
+///
+/// # Errors
+/// What the operating system says.
+pub fn create_folder(path: &Path) -> io::Result<()> {
     let mut folder = fs::DirBuilder::new();
     folder.recursive(true);
     #[cfg(unix)]

@@ -12,7 +12,7 @@ use watchme_actors::{
 
 use crate::{
     auth::{Password, PasswordError, Passwords},
-    config::Config,
+    config::{Config, Secret},
     data_dir::{DataDir, DataDirError, random_password},
 };
 
@@ -79,20 +79,23 @@ pub async fn admin(
         None => setting("WATCHME_ADMIN_EMAIL", ADMIN_EMAIL.parse())?,
     };
     let (text, password_file) = match &config.admin_password {
-        Some(password) => (password.expose().to_owned(), None),
+        Some(password) => (password.clone(), None),
         None => {
             let Some(data) = data else { return Err(FirstStartError::NoAdmin) };
-            let text = random_password();
+            let text = Secret::new(random_password());
             // The file first: an account whose password nobody knows would be worse than a
             // password without an account.
-            let file = data.write_private("admin-password", &text)?;
+            let file = data.write_private("admin-password", text.expose())?;
             (text, Some(file))
         }
     };
-    let password: Password = setting("WATCHME_ADMIN_PASSWORD", text.parse())?;
+    let name = setting("WATCHME_ADMIN_EMAIL", "Administrator".parse())?;
+    let password =
+        setting("WATCHME_ADMIN_PASSWORD", Password::for_account(text.expose(), &email, &name))?;
     let account = NewAccount {
         email: email.clone(),
-        name: setting("WATCHME_ADMIN_EMAIL", "Administrator".parse())?,
+        email_verified: true,
+        name,
         role: Role::Admin,
         password_hash: passwords.hash(&password).await?,
         now: Timestamp::now(),

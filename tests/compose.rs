@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde_json::Value;
+use url::Url;
 use watchme::config::Config;
 use watchme_engines::versions;
 
@@ -93,6 +94,15 @@ fn the_service_understands_its_settings_and_runs_as_several() {
     let missing = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
     let config = Config::load(&|name| environment.get(name).cloned(), &missing).unwrap();
     assert!(config.is_replicated());
+    // Clients are told apart behind the load balancer.
+    let network = &compose()["networks"]["default"]["ipam"]["config"][0]["subnet"];
+    let trusted: Vec<String> =
+        config.network.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(trusted, [network.as_str().unwrap()]);
+    // Mails go to the server beside it.
+    let mails = config.accounts.mail.smtp_url.as_ref().expect("it is set");
+    let mails = Url::parse(mails.expose()).unwrap();
+    assert!(service["depends_on"].get(mails.host_str().unwrap()).is_some());
     let shown = config.print();
     for name in environment.keys() {
         assert!(shown.contains(name.as_str()), "{name} is a setting");

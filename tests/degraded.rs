@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use watchme::{
     adapters::metadata::DemoCatalogue,
     auth::{Keys, Passwords},
-    config::{PackageCreators, Secret},
+    config::{PackageCreators, PasswordConfig, Secret, SessionConfig, ThrottleConfig},
     http,
 };
 use watchme_actors::{
@@ -27,6 +27,9 @@ use watchme_actors::{
     domain::EntitlementMode,
     ports::{Clock, NewPackage, Packages, SystemClock},
 };
+
+const PASSWORDS: PasswordConfig =
+    PasswordConfig { memory: 19_456, passes: 2, lanes: 1, queue: 32, wait: Duration::from_secs(2) };
 
 /// The service as `app.rs` composes it, with its stores within reach.
 struct Service {
@@ -100,6 +103,8 @@ async fn compose(stores: &Stores, bus: &Bus, listener: TcpListener) -> actix_web
             watch_log: sql.clone(),
             outbox: sql.clone(),
             lease: stores.lease(),
+            housekeeping: sql.clone(),
+            mails: None,
             catalogue: documents.catalogue.clone(),
             genres: documents.genres,
             reports: documents.reports,
@@ -119,15 +124,21 @@ async fn compose(stores: &Stores, bus: &Bus, listener: TcpListener) -> actix_web
             entitlement_mode: EntitlementMode::Any,
             entitlement_max_age: Duration::from_secs(60),
             entitlement_max_age_alone: Duration::from_secs(2),
+            audit_retention: Duration::from_secs(86_400),
         },
     );
     handles.catalogue_sync.wait_for(|it| it.state == CatalogueState::Ready).await;
     let state = http::AppState::new(
         http::Ports {
             accounts: sql.clone(),
+            sessions: sql.clone(),
+            mail_queue: sql.clone(),
+            mail_tokens: sql.clone(),
             packages: sql.clone(),
             subscriptions: sql.clone(),
             watch_log: sql.clone(),
+            audit: sql.clone(),
+            throttles: sql.clone(),
             catalogue: documents.catalogue,
             changes: bus.changes,
             sql: sql.clone(),
@@ -138,20 +149,34 @@ async fn compose(stores: &Stores, bus: &Bus, listener: TcpListener) -> actix_web
         handles,
         http::Auth {
             keys: Keys { current: Secret::new("k".repeat(32)), previous: None },
-            access_token_ttl: Duration::from_secs(900),
-            passwords: Passwords::new().unwrap(),
+            sessions: SessionConfig {
+                access_token_ttl: Duration::from_secs(900),
+                idle: Duration::from_secs(3_600),
+                lifetime: Duration::from_secs(3_600),
+                grace: Duration::from_secs(10),
+            },
+            passwords: Passwords::new(PASSWORDS).unwrap(),
         },
         http::Settings {
             entitlement_mode: EntitlementMode::Any,
             package_creators: PackageCreators::Admin,
             self_service: true,
+            email_verification: false,
             image_base_url: "https://image.example/t/p".parse().unwrap(),
             page_ttl: Duration::from_secs(300),
+            throttles: ThrottleConfig::default(),
+            trusted_proxies: Vec::new(),
         },
         Arc::default(),
     )
     .unwrap();
-    http::server(state, http::ServerSettings { workers: Some(1) }, listener).unwrap()
+    let settings = http::ServerSettings {
+        workers: Some(1),
+        connections: 1_000,
+        cors_origins: Vec::new(),
+        https_only: false,
+    };
+    http::server(state, settings, listener).unwrap()
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use support::{
     app::{ADMIN_EMAIL, ADMIN_PASSWORD},
     backend::Backend,
     process::{Process, free_address, ready},
+    smtp::SmtpDouble,
 };
 use tempfile::TempDir;
 
@@ -40,6 +41,7 @@ async fn refused(folder: &TempDir, settings: Vec<(&'static str, String)>) -> Str
         .env("WATCHME_DATA_DIR", folder.path())
         .env("WATCHME_LISTEN", free_address())
         .env("RUST_LOG", "off")
+        .env("WATCHME_EMAIL_VERIFICATION", "off")
         .envs(settings);
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     assert!(!output.status.success());
@@ -114,4 +116,35 @@ async fn who_keeps_something_to_itself_shares_no_database() {
     reachable(&client).await;
     let told = refused(&folders[1], alone).await;
     assert!(told.contains("another instance works on this MySQL database"), "{told}");
+}
+
+#[tokio::test]
+async fn a_mail_is_sent_once_whichever_replica_was_asked() {
+    let Some(backend) = Backend::if_there().await else { return };
+    let folder = TempDir::new().unwrap();
+    let smtp = SmtpDouble::start().await;
+    let mut settings = settings(&backend);
+    settings.push(("WATCHME_SMTP_URL", smtp.url()));
+    let replicas: Vec<_> = (0..2).map(|_| start(&folder, &settings)).collect();
+    for (_, client) in &replicas {
+        reachable(client).await;
+    }
+    let body = json!({ "email": ADMIN_EMAIL });
+    for n in 0..20 {
+        let (_, client) = &replicas[n % 2];
+        client.post("/auth/password/forgot", &body).await.expect(202);
+    }
+    let mails = smtp.mails_to(ADMIN_EMAIL, 20).await;
+    // A token that one replica wrote counts on the other.
+    for (n, mail) in mails.iter().enumerate().take(2) {
+        let password = format!("pass phrase number {n}");
+        let body = json!({ "token": mail.token(), "password": password });
+        let (_, client) = &replicas[n % 2];
+        let status = client.post("/auth/password/reset", &body).await.status;
+        assert_eq!(status, if n == 0 { 204 } else { 422 }, "the first ends the others");
+    }
+    // That the password was changed is told once, too.
+    smtp.mails_to(ADMIN_EMAIL, 21).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(smtp.received().len(), 21);
 }

@@ -19,6 +19,12 @@ impl Backoff {
         Self { first, longest, failures: 0 }
     }
 
+    /// The same after so many failures in a row.
+    #[must_use]
+    pub fn resumed(self, failures: u32) -> Self {
+        Self { failures, ..self }
+    }
+
     /// How long to wait after one more failure: between half and the whole of the doubled wait,
     /// so that replicas which failed together do not come back together.
     pub fn after_failure(&mut self) -> Duration {

@@ -7,6 +7,8 @@ pub mod changes;
 pub mod domain;
 pub mod entitlement;
 pub mod genre_sync;
+pub mod housekeeping;
+pub mod mailer;
 pub mod movies;
 pub mod ports;
 pub mod published;
@@ -20,4 +22,4 @@ pub mod testing;
 pub mod tmdb_client;
 pub mod trending;
 
-pub use system::{Handles, Ports, Settings, start};
+pub use system::{Handles, MailPorts, Ports, Settings, start};

@@ -11,11 +11,13 @@ use crate::{
     domain::EntitlementMode,
     entitlement::{EntitlementHandle, EntitlementPorts, EntitlementSettings},
     genre_sync::{GenreSyncHandle, GenreSyncPorts, GenreSyncSettings},
+    housekeeping::{HousekeepingHandle, HousekeepingPorts, HousekeepingSettings},
+    mailer::{MailerHandle, MailerPorts},
     movies::{Movies, MoviesSettings},
     ports::{
-        Catalogue, ChangeFeed, Clock, EventBus, GenreStore, Lease, MetadataSource, Outbox,
-        Packages, ProcessLeases, Reports, Subscriptions, SyncLog, TrendingStore, ViewFeed,
-        WatchLog,
+        Catalogue, ChangeFeed, Clock, EventBus, GenreStore, Housekeeping, Lease, MailQueue, Mailer,
+        MetadataSource, Outbox, Packages, ProcessLeases, Reports, Subscriptions, SyncLog,
+        TokenLifetimes, TrendingStore, ViewFeed, WatchLog,
     },
     relay::{RelayHandle, RelayPorts},
     report::{ReportHandle, ReportPorts},
@@ -37,6 +39,10 @@ pub struct Ports {
     pub outbox: Arc<dyn Outbox>,
     /// Leases.
     pub lease: Arc<dyn Lease>,
+    /// What expires.
+    pub housekeeping: Arc<dyn Housekeeping>,
+    /// Mails; `None` where no way out was set up.
+    pub mails: Option<MailPorts>,
     /// Movies.
     pub catalogue: Arc<dyn Catalogue>,
     /// Genres.
@@ -59,6 +65,17 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
 }
 
+/// Mails on their way.
+#[derive(Clone)]
+pub struct MailPorts {
+    /// Those that wait.
+    pub queue: Arc<dyn MailQueue>,
+    /// Where they go.
+    pub mailer: Arc<dyn Mailer>,
+    /// For how long the tokens in them count.
+    pub lifetimes: TokenLifetimes,
+}
+
 /// What the operator sets of the actors.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -76,6 +93,8 @@ pub struct Settings {
     pub entitlement_max_age: Duration,
     /// The same while the changes of other replicas do not arrive.
     pub entitlement_max_age_alone: Duration,
+    /// For how long the audit log is kept.
+    pub audit_retention: Duration,
 }
 
 /// The ways to every actor. Cheap to clone, usable from any thread.
@@ -95,8 +114,12 @@ pub struct Handles {
     pub catalogue_sync: CatalogueSyncHandle,
     /// Movies, cache-aside.
     pub movies: Movies,
+    /// Mails; `None` when no way out was set up.
+    pub mailer: Option<MailerHandle>,
     /// What is being watched.
     pub trending: TrendingHandle,
+    /// Deleting what has expired.
+    pub housekeeping: HousekeepingHandle,
     /// Whether the changes of other replicas do not arrive now.
     pub alone: Alone,
     /// The leases of this process.
@@ -182,6 +205,20 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
             clock: Arc::clone(&ports.clock),
         },
     );
+    let housekeeping = HousekeepingHandle::start(
+        arbiter,
+        HousekeepingPorts {
+            store: ports.housekeeping,
+            leases: leases.clone(),
+            clock: Arc::clone(&ports.clock),
+        },
+        HousekeepingSettings { audit_retention: settings.audit_retention },
+    );
+    let mailer = ports.mails.map(|MailPorts { queue, mailer, lifetimes }| {
+        let ports =
+            MailerPorts { queue, mailer, leases: leases.clone(), clock: Arc::clone(&ports.clock) };
+        MailerHandle::start(arbiter, ports, lifetimes)
+    });
     let movies = Movies::new(
         ports.catalogue,
         tmdb.clone(),
@@ -198,7 +235,9 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
         relay,
         catalogue_sync,
         movies,
+        mailer,
         trending,
+        housekeeping,
         alone,
         leases,
         applied: broadcast::Sender::new(BEHIND),
@@ -223,7 +262,7 @@ impl Handles {
     /// How every actor is doing.
     #[must_use]
     pub fn actors(&self) -> Vec<ActorHealth> {
-        vec![
+        let mut actors = vec![
             self.genres.health(),
             self.tmdb.health(),
             self.entitlements.health(),
@@ -231,12 +270,27 @@ impl Handles {
             self.relay.health(),
             self.catalogue_sync.health(),
             self.trending.health(),
-        ]
+            self.housekeeping.health(),
+        ];
+        actors.extend(self.mailer.as_ref().map(MailerHandle::health));
+        actors
     }
 
-    /// Stops what moves events, in order: the relay finishes its batch, which the ReportActor
-    /// folds, then the ReportActor ends between two events and what was counted is stored. Call it when HTTP has stopped.
+    /// Stops what moves events and mails. Call it when HTTP has stopped.
     pub async fn drain(&self) {
+        tokio::join!(self.drain_events(), self.drain_mails());
+    }
+
+    async fn drain_mails(&self) {
+        let Some(mailer) = &self.mailer else { return };
+        if let Err(error) = mailer.drain().await {
+            tracing::warn!(%error, "the mailer did not drain; its mails come again at the next start");
+        }
+    }
+
+    /// In order: the relay finishes its batch, which the ReportActor folds, then the ReportActor
+    /// ends between two events and what was counted is stored.
+    async fn drain_events(&self) {
         if let Err(error) = self.relay.drain().await {
             tracing::warn!(%error, "the relay did not drain; its events come again at the next start");
         }

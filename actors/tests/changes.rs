@@ -20,7 +20,7 @@ use watchme_actors::{
         contracts::catalogue::samples::{details, movie, movie_id},
         fakes::{
             DrivenClock, MemoryBus, MemoryDocuments, MemoryLease, MemoryViews, RecordingChanges,
-            ScriptedHoldings, ScriptedMarks, ScriptedMetadata,
+            ScriptedHoldings, ScriptedHousekeeping, ScriptedMarks, ScriptedMetadata,
         },
     },
 };
@@ -46,6 +46,8 @@ impl World {
             watch_log: Arc::new(ScriptedMarks::new()),
             outbox: Arc::new(NoEvents),
             lease: Arc::new(lease.clone()),
+            housekeeping: Arc::new(ScriptedHousekeeping::new()),
+            mails: None,
             catalogue: Arc::new(documents.clone()),
             genres: Arc::new(documents.clone()),
             reports: Arc::new(documents.clone()),
@@ -65,6 +67,7 @@ impl World {
             entitlement_mode: EntitlementMode::Any,
             entitlement_max_age: Duration::from_secs(60),
             entitlement_max_age_alone: Duration::from_secs(2),
+            audit_retention: Duration::from_secs(86_400),
         };
         let handles = watchme_actors::start(&Arbiter::current(), ports, settings);
         let applied = handles.applied();
@@ -251,7 +254,7 @@ impl Outbox for NoEvents {
         Ok(Backlog::default())
     }
 
-    async fn purge(&self, _: Timestamp, _: Timestamp) -> Result<u64, StoreError> {
+    async fn purge(&self, _: Timestamp) -> Result<u64, StoreError> {
         Ok(0)
     }
 }

@@ -102,7 +102,7 @@ impl Outbox for Rows {
         Ok(Backlog::default())
     }
 
-    async fn purge(&self, _: Timestamp, _: Timestamp) -> Result<u64, StoreError> {
+    async fn purge(&self, _: Timestamp) -> Result<u64, StoreError> {
         Ok(0)
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod bus;
 pub mod documents;
+pub mod mail;
 pub mod metadata;
 pub mod sql;

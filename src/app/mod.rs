@@ -4,6 +4,7 @@ mod bus;
 mod claim;
 mod documents;
 mod error;
+mod mail;
 mod sql;
 mod stores;
 
@@ -16,11 +17,11 @@ use std::{
 };
 
 use actix::Arbiter;
-use actix_web::dev::Server;
+use actix_web::{dev::Server, rt::net::TcpSocket};
 use watchme_actors::{
-    Handles,
+    Handles, MailPorts,
     domain::Invalid,
-    ports::{Clock, MetadataSource, SystemClock},
+    ports::{Act, Clock, MetadataSource, Origin, SystemClock, acting},
 };
 
 use crate::{
@@ -47,6 +48,9 @@ const ENTITLEMENT_MAX_AGE_ALONE: Duration = Duration::from_secs(2);
 /// For the actors to drain and the stores to close, after HTTP has had its time: together less
 /// than the 30 s after which an orchestrator kills.
 const DRAIN: Duration = Duration::from_secs(8);
+/// Connections that may wait to be accepted: a burst, or those beyond the limit. One that finds no
+/// place tries again after a second.
+const BACKLOG: u32 = 1024;
 /// The demo catalogue has no more.
 const ALL_PAGES: u32 = 500;
 
@@ -71,6 +75,7 @@ impl Application {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Settings first: a wrong one stops the start before anything is written.
         let metadata = metadata(&config.tmdb, Arc::clone(&clock))?;
+        let smtp = mail::smtp(&config.accounts.mail)?;
         let data = Stores::data(&config)?;
         let jwt_secret = match (&config.jwt_secret, &data) {
             (Some(secret), _) => secret.clone(),
@@ -82,7 +87,8 @@ impl Application {
         let address = listener.local_addr()?;
         let stores = Stores::open(&config, data).await?;
         let sql = Arc::new(stores.sql.store.clone());
-        let passwords = Passwords::new()?;
+        let mailer = smtp.or_else(|| mail::folder(&config.accounts.mail, stores.data.as_ref()));
+        let passwords = Passwords::new(config.accounts.passwords)?;
         let first_admin =
             first_start::admin(&*sql, &passwords, &config, stores.data.as_ref()).await?;
         let demo = config.tmdb.api_key.is_none();
@@ -101,6 +107,12 @@ impl Application {
                 watch_log: sql.clone(),
                 outbox: sql.clone(),
                 lease: Arc::clone(&stores.sql.lease),
+                housekeeping: sql.clone(),
+                mails: mailer.map(|mailer| MailPorts {
+                    queue: sql.clone(),
+                    mailer,
+                    lifetimes: mail::lifetimes(&config.accounts.mail),
+                }),
                 catalogue: Arc::clone(&documents.catalogue),
                 genres: documents.genres,
                 reports: documents.reports,
@@ -125,6 +137,7 @@ impl Application {
                     ENTITLEMENT_MAX_AGE
                 },
                 entitlement_max_age_alone: ENTITLEMENT_MAX_AGE_ALONE,
+                audit_retention: config.accounts.audit_retention,
             },
         );
 
@@ -132,9 +145,14 @@ impl Application {
         let state = AppState::new(
             http::Ports {
                 accounts: sql.clone(),
+                sessions: sql.clone(),
+                mail_queue: sql.clone(),
+                mail_tokens: sql.clone(),
                 packages: sql.clone(),
                 subscriptions: sql.clone(),
                 watch_log: sql.clone(),
+                audit: sql.clone(),
+                throttles: sql.clone(),
                 catalogue: documents.catalogue,
                 changes: bus.changes,
                 sql,
@@ -145,19 +163,28 @@ impl Application {
             handles.clone(),
             http::Auth {
                 keys: Keys { current: jwt_secret, previous: config.jwt_secret_previous.clone() },
-                access_token_ttl: config.access_token_ttl,
+                sessions: config.accounts.sessions,
                 passwords,
             },
             http::Settings {
                 entitlement_mode: config.entitlement_mode,
                 package_creators: config.package_creators,
                 self_service: config.self_service,
+                email_verification: config.accounts.email_verification,
                 image_base_url: config.tmdb.image_base_url.clone(),
                 page_ttl: config.movie_ttl,
+                throttles: config.accounts.throttles,
+                trusted_proxies: config.network.trusted_proxies.clone(),
             },
             Arc::clone(&readiness),
         )?;
-        let server = http::server(state, ServerSettings { workers: config.workers }, listener)?;
+        let settings = ServerSettings {
+            workers: config.workers,
+            connections: config.network.connections,
+            cors_origins: config.network.cors_origins.clone(),
+            https_only: config.is_production(),
+        };
+        let server = http::server(state, settings, listener)?;
         Ok(Self { address, first_admin, demo, server, handles, readiness, stores, actors })
     }
 
@@ -232,7 +259,17 @@ impl Application {
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).map_err(|error| AppError::Listen { address, error })
+    let listening = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // A restart does not wait for the connections of the process before it.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    listening().map_err(|error| AppError::Listen { address, error })
 }
 
 fn metadata(
@@ -290,6 +327,8 @@ pub async fn administer(config: &Config, task: Task) -> Result<(), AppError> {
     let stores = Stores::open(config, Stores::data(config)?).await?;
     let sql = Arc::new(stores.sql.store.clone());
     let ports = TaskPorts {
+        accounts: sql.clone(),
+        passwords: Passwords::new(config.accounts.passwords)?,
         dead_letters: Arc::clone(&stores.bus.dead_letters),
         outbox: sql.clone(),
         reports: Arc::clone(&stores.documents.reports),
@@ -298,7 +337,8 @@ pub async fn administer(config: &Config, task: Task) -> Result<(), AppError> {
     };
     // What is not reached says so itself.
     stores.bus.reached().await;
-    let outcome = commands::run(task, &ports, &mut io::stdout()).await;
+    let mut out = io::stdout();
+    let outcome = acting(Act::of(Origin::Command), commands::run(task, &ports, &mut out)).await;
     stores.close().await;
     Ok(outcome?)
 }

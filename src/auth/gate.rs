@@ -1,6 +1,7 @@
-//! Whether the account behind a token still may: its role and status, remembered for a moment.
+//! What the account and the session behind a token are worth now, remembered for a moment.
 
 use std::{
+    array,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,68 +11,91 @@ use std::{
 
 use moka::future::Cache;
 use watchme_actors::{
-    domain::{Role, UserId, UserStatus},
-    ports::{Accounts, StoreError},
+    domain::{SessionId, UserId},
+    ports::{Clock, Sessions, Standing, StoreError},
 };
 
 /// For how long another replica's change may go unseen.
 const REMEMBERED: Duration = Duration::from_secs(2);
 const CAPACITY: u64 = 100_000;
+/// A change of one account is taken for one of every account of its share.
+const SHARES: usize = 1_024;
 
-/// An account's standing, and the epoch in which its reading began.
+/// A standing, and the epoch in which its reading began.
 #[derive(Clone, Copy)]
 struct Seen {
-    role: Option<Role>,
+    standing: Option<Standing>,
     epoch: u64,
 }
 
-/// Answers for each request what the account may do now.
+/// Answers for each request what its sender is worth now.
 pub struct AccountGate {
-    accounts: Arc<dyn Accounts>,
-    seen: Cache<UserId, Seen>,
-    /// Raised by every change: what was read before does not count any more. Changes are rare,
-    /// and everything is read anew after two seconds anyway.
-    epoch: AtomicU64,
+    sessions: Arc<dyn Sessions>,
+    clock: Arc<dyn Clock>,
+    seen: Cache<(UserId, SessionId), Seen>,
+    /// Raised by every change: what was read before does not count any more.
+    epochs: [AtomicU64; SHARES],
 }
 
 impl AccountGate {
-    /// A gate over a store of accounts.
-    pub fn new(accounts: Arc<dyn Accounts>) -> Self {
+    /// A gate over a store of sessions.
+    pub fn new(sessions: Arc<dyn Sessions>, clock: Arc<dyn Clock>) -> Self {
         let seen = Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build();
-        Self { accounts, seen, epoch: AtomicU64::new(0) }
+        let epochs = array::from_fn(|_| AtomicU64::new(0));
+        Self { sessions, clock, seen, epochs }
     }
 
-    /// The role of an active account; `None` when it is disabled or gone.
+    /// What a user is worth in a session; `None` when the account is gone.
     ///
     /// # Errors
-    /// When the store of accounts does not answer.
-    pub async fn role(&self, user: UserId) -> Result<Option<Role>, StoreError> {
+    /// When the store does not answer.
+    pub async fn standing(
+        &self,
+        user: UserId,
+        session: SessionId,
+    ) -> Result<Option<Standing>, StoreError> {
+        let key = (user, session);
         loop {
-            let epoch = self.epoch.load(Ordering::Acquire);
-            let seen = match self.seen.get(&user).await {
+            let epoch = self.epoch_of(user).load(Ordering::Acquire);
+            let seen = match self.seen.get(&key).await {
                 Some(seen) => seen,
                 None => self
                     .seen
-                    .try_get_with(user, self.read(user, epoch))
+                    .try_get_with(key, self.read(key, epoch))
                     .await
                     .map_err(|error| StoreError::clone(&error))?,
             };
             if seen.epoch >= epoch {
-                return Ok(seen.role);
+                return Ok(seen.standing);
             }
             // Read before a change, or by somebody who had begun before it.
-            self.seen.invalidate(&user).await;
+            self.seen.invalidate(&key).await;
         }
     }
 
-    async fn read(&self, user: UserId, epoch: u64) -> Result<Seen, StoreError> {
-        let user = self.accounts.user(user).await?;
-        let role = user.filter(|user| user.status == UserStatus::Active).map(|user| user.role);
-        Ok(Seen { role, epoch })
+    async fn read(
+        &self,
+        (user, session): (UserId, SessionId),
+        epoch: u64,
+    ) -> Result<Seen, StoreError> {
+        let standing = self.sessions.standing(user, session, self.clock.now()).await?;
+        Ok(Seen { standing, epoch })
     }
 
-    /// Forgets what it knew: some account has changed.
-    pub fn forget(&self) {
-        self.epoch.fetch_add(1, Ordering::AcqRel);
+    fn epoch_of(&self, user: UserId) -> &AtomicU64 {
+        // The last bits of an identifier are random.
+        &self.epochs[user.as_uuid().as_u128() as usize % SHARES]
+    }
+
+    /// Forgets what it knew of an account and its sessions: something has changed.
+    pub fn forget(&self, user: UserId) {
+        self.epoch_of(user).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Forgets everything: changes may have been missed.
+    pub fn forget_all(&self) {
+        for epoch in &self.epochs {
+            epoch.fetch_add(1, Ordering::AcqRel);
+        }
     }
 }

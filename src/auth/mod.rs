@@ -1,9 +1,13 @@
-//! Who somebody is: passwords, access tokens, and whether the account still may.
+//! Who somebody is: passwords, tokens, and whether account and session still may.
 
 mod gate;
+mod keys;
 mod passwords;
+mod refresh;
 mod tokens;
 
 pub use gate::AccountGate;
+pub use keys::{Keys, Purpose, Subkey, Subkeys};
 pub use passwords::{Password, PasswordError, Passwords};
-pub use tokens::{Claims, IssuedToken, Keys, TokenError, Tokens};
+pub use refresh::{RefreshToken, RefreshTokens};
+pub use tokens::{Claims, IssuedToken, TokenError, Tokens};

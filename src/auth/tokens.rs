@@ -4,28 +4,21 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
-use watchme_actors::{domain::UserId, ports::Clock};
+use watchme_actors::{
+    domain::{SessionId, UserId},
+    ports::Clock,
+};
 
-use crate::config::Secret;
+use super::keys::{Keys, Purpose, Subkey};
 
 const ISSUER: &str = "watchme";
 const AUDIENCE: &str = "watchme-api";
 const ACCESS: &str = "access";
 /// How far the clocks of two replicas may be apart, in seconds.
 const LEEWAY: i64 = 5;
-/// Longer ones are not looked at; ours have about 400 bytes.
+/// Longer ones are not looked at; ours have about 460 bytes.
 const MAX_TOKEN_BYTES: usize = 2048;
-
-/// The secrets that tokens are signed with.
-#[derive(Debug, Clone)]
-pub struct Keys {
-    /// Signs and verifies.
-    pub current: Secret,
-    /// Verifies only, so that the secret can be changed without signing everybody out.
-    pub previous: Option<Secret>,
-}
 
 /// What an access token says. Every claim is required.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,6 +29,8 @@ pub struct Claims {
     pub aud: String,
     /// Whose it is.
     pub sub: UserId,
+    /// The session that it belongs to, and ends with.
+    pub sid: SessionId,
     /// When it was issued, seconds since 1970.
     pub iat: i64,
     /// From when it counts, seconds since 1970.
@@ -82,9 +77,9 @@ impl Tokens {
     /// Tokens that live for `lifetime`.
     #[must_use]
     pub fn new(keys: &Keys, lifetime: Duration, clock: Arc<dyn Clock>) -> Self {
-        let current = keys.current.expose().as_bytes();
+        let keys = keys.derive(Purpose::AccessTokens);
         let mut header = Header::new(Algorithm::HS256);
-        header.kid = Some(fingerprint(current));
+        header.kid = Some(keys.current.fingerprint());
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
         validation.set_issuer(&[ISSUER]);
@@ -92,31 +87,33 @@ impl Tokens {
         // Times are compared below, with the clock that tests can drive.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        let verifying = [Some(current), keys.previous.as_ref().map(|key| key.expose().as_bytes())]
-            .into_iter()
-            .flatten()
-            .map(|key| (fingerprint(key), DecodingKey::from_secret(key)))
-            .collect();
+        let verifying =
+            |key: &Subkey| (key.fingerprint(), DecodingKey::from_secret(key.as_bytes()));
         Self {
             header,
-            signing: EncodingKey::from_secret(current),
-            verifying,
+            signing: EncodingKey::from_secret(keys.current.as_bytes()),
+            verifying: [Some(&keys.current), keys.previous.as_ref()]
+                .into_iter()
+                .flatten()
+                .map(verifying)
+                .collect(),
             validation,
             lifetime,
             clock,
         }
     }
 
-    /// A token for a user.
+    /// A token for a user's session.
     ///
     /// # Errors
     /// `Invalid` when it cannot be signed, which no key of ours leads to.
-    pub fn issue(&self, user: UserId) -> Result<IssuedToken, TokenError> {
+    pub fn issue(&self, user: UserId, session: SessionId) -> Result<IssuedToken, TokenError> {
         let now = self.now();
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
             sub: user,
+            sid: session,
             iat: now,
             nbf: now,
             exp: now.saturating_add_unsigned(self.lifetime.as_secs()),
@@ -136,16 +133,17 @@ impl Tokens {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Invalid);
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
-        // An extension that is critical to the issuer is none of ours.
-        if header.crit.is_some() {
-            return Err(TokenError::Invalid);
-        }
+        let mut header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         let key = header
             .kid
+            .take()
             .and_then(|kid| self.verifying.iter().find(|(known, _)| *known == kid))
             .map(|(_, key)| key)
             .ok_or(TokenError::Invalid)?;
+        // Another algorithm, a key that it brings along, an extension: none of ours has them.
+        if header != Header::new(Algorithm::HS256) {
+            return Err(TokenError::Invalid);
+        }
         let claims =
             decode::<Claims>(token, key, &self.validation).map_err(|_| TokenError::Invalid)?.claims;
         let now = self.now();
@@ -170,12 +168,6 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// Names a key without giving it away: the first 8 bytes of a hash, in hexadecimal.
-fn fingerprint(key: &[u8]) -> String {
-    let digest = Sha256::new().chain_update(b"watchme key id").chain_update(key).finalize();
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
@@ -185,6 +177,7 @@ mod tests {
     use watchme_actors::domain::Timestamp;
 
     use super::*;
+    use crate::config::Secret;
 
     const KEY: &str = "0123456789abcdef0123456789abcdef";
     const OTHER: &str = "fedcba9876543210fedcba9876543210";
@@ -209,26 +202,32 @@ mod tests {
 
     fn good() -> Value {
         json!({
-            "iss": ISSUER, "aud": AUDIENCE, "sub": UserId::generate(), "iat": 1_800_000_000,
-            "nbf": 1_800_000_000, "exp": 1_800_000_900, "jti": Uuid::now_v7(), "typ": ACCESS,
+            "iss": ISSUER, "aud": AUDIENCE, "sub": UserId::generate(), "sid": SessionId::generate(),
+            "iat": 1_800_000_000, "nbf": 1_800_000_000, "exp": 1_800_000_900, "jti": Uuid::now_v7(), "typ": ACCESS,
         })
     }
 
-    fn signed(header: &Header, claims: &Value, key: &str) -> String {
-        encode(header, claims, &EncodingKey::from_secret(key.as_bytes())).unwrap()
+    fn subkey(secret: &str) -> Subkey {
+        let keys = Keys { current: Secret::new(secret), previous: None };
+        keys.derive(Purpose::AccessTokens).current
     }
 
-    fn header(key: &str) -> Header {
-        Header { kid: Some(fingerprint(key.as_bytes())), ..Header::new(Algorithm::HS256) }
+    fn signed(header: &Header, claims: &Value, secret: &str) -> String {
+        encode(header, claims, &EncodingKey::from_secret(subkey(secret).as_bytes())).unwrap()
+    }
+
+    fn header(secret: &str) -> Header {
+        Header { kid: Some(subkey(secret).fingerprint()), ..Header::new(Algorithm::HS256) }
     }
 
     #[test]
     fn a_token_says_whose_it_is_until_it_expires() {
         let clock = clock();
         let tokens = tokens(KEY, None, &clock);
-        let user = UserId::generate();
-        let issued = tokens.issue(user).unwrap();
-        assert_eq!(tokens.verify(&issued.token).unwrap().sub, user);
+        let (user, session) = (UserId::generate(), SessionId::generate());
+        let issued = tokens.issue(user, session).unwrap();
+        let claims = tokens.verify(&issued.token).unwrap();
+        assert_eq!((claims.sub, claims.sid), (user, session));
         clock.0.fetch_add(904_999, Ordering::SeqCst);
         assert!(tokens.verify(&issued.token).is_ok(), "within the leeway");
         clock.0.fetch_add(1, Ordering::SeqCst);
@@ -238,10 +237,13 @@ mod tests {
     #[test]
     fn a_token_of_the_previous_key_verifies_and_the_current_key_signs() {
         let clock = clock();
-        let old = tokens(OTHER, None, &clock).issue(UserId::generate()).unwrap().token;
+        let issue = |tokens: &Tokens| {
+            tokens.issue(UserId::generate(), SessionId::generate()).unwrap().token
+        };
+        let old = issue(&tokens(OTHER, None, &clock));
         let rotated = tokens(KEY, Some(OTHER), &clock);
         assert!(rotated.verify(&old).is_ok());
-        let new = rotated.issue(UserId::generate()).unwrap().token;
+        let new = issue(&rotated);
         assert!(tokens(OTHER, None, &clock).verify(&new).is_err());
         assert!(tokens(KEY, None, &clock).verify(&old).is_err());
     }
@@ -250,7 +252,7 @@ mod tests {
     fn every_claim_is_required_and_checked() {
         let tokens = tokens(KEY, None, &clock());
         assert!(tokens.verify(&signed(&header(KEY), &good(), KEY)).is_ok());
-        for claim in ["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "typ"] {
+        for claim in ["iss", "aud", "sub", "sid", "iat", "nbf", "exp", "jti", "typ"] {
             let mut claims = good();
             claims.as_object_mut().unwrap().remove(claim);
             assert!(tokens.verify(&signed(&header(KEY), &claims, KEY)).is_err(), "no {claim}");
@@ -260,6 +262,7 @@ mod tests {
             ("aud", json!("else")),
             ("aud", json!([AUDIENCE, "else"])),
             ("sub", json!("1")),
+            ("sid", json!("1")),
             ("nbf", json!(1_800_000_006)),
             ("iat", json!(1_800_000_006)),
             ("exp", json!(1_799_999_995)),
@@ -284,6 +287,7 @@ mod tests {
         refused(&signed(&right, &good(), OTHER));
         refused(&signed(&header(OTHER), &good(), OTHER));
         refused(&signed(&Header { crit: Some(vec!["b64".into()]), ..right.clone() }, &good(), KEY));
+        refused(&signed(&Header { jku: Some("https://x".into()), ..right.clone() }, &good(), KEY));
         let token = signed(&right, &good(), KEY);
         let (rest, signature) = token.rsplit_once('.').unwrap();
         refused(rest);

@@ -1,5 +1,6 @@
 //! What an operator does by command, over the same ports as the service.
 
+mod admin;
 mod events;
 mod reports;
 
@@ -9,9 +10,13 @@ use std::{
 };
 
 use watchme_actors::{
-    domain::UserId,
-    ports::{BusError, Clock, DeadLetters, Outbox, Reports, StoreError, WatchLog},
+    domain::{Email, Invalid, PersonName, UserId},
+    ports::{
+        AccountError, Accounts, BusError, Clock, DeadLetters, Outbox, Reports, StoreError, WatchLog,
+    },
 };
+
+use crate::auth::{PasswordError, Passwords};
 
 pub use events::{Replay, Since};
 
@@ -31,11 +36,24 @@ pub enum Task {
     Republish(Since),
     /// Project reports from the marks: of one user, or of everybody.
     RebuildReports(Option<UserId>),
+    /// Make an admin.
+    CreateAdmin {
+        /// The address to sign in with.
+        email: Email,
+        /// What the admin is called.
+        name: PersonName,
+        /// Whether the password is a line of standard input, instead of one that is made up.
+        password_stdin: bool,
+    },
 }
 
 /// What tasks work with.
 #[derive(Clone)]
 pub struct TaskPorts {
+    /// Accounts.
+    pub accounts: Arc<dyn Accounts>,
+    /// The hasher of their passwords.
+    pub passwords: Passwords,
     /// What was put aside.
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Events.
@@ -57,6 +75,18 @@ pub enum TaskError {
     /// There is no such account.
     #[error("there is no account {0}; a report that was left of it is deleted")]
     NoSuchUser(UserId),
+    /// Somebody has the address.
+    #[error("there is an account with the address {0} already; an admin can grant it the role")]
+    EmailTaken(Email),
+    /// The password cannot be taken.
+    #[error("the password {0}")]
+    Password(#[from] Invalid),
+    /// The password could not be hashed.
+    #[error(transparent)]
+    Hash(#[from] PasswordError),
+    /// The account could not be made.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The moment is yet to come.
     #[error("--since lies in the future: nothing was published then")]
     SinceInFuture,
@@ -89,5 +119,8 @@ pub async fn run(task: Task, ports: &TaskPorts, out: &mut dyn Write) -> Result<(
             events::republish(&*ports.outbox, since, out).await
         }
         Task::RebuildReports(user) => reports::rebuild(ports, user, out).await,
+        Task::CreateAdmin { email, name, password_stdin } => {
+            admin::create(ports, &email, &name, password_stdin, out).await
+        }
     }
 }

@@ -68,6 +68,14 @@ pub(super) struct Engines {
     pub(super) nats: Option<NatsConfig>,
 }
 
+impl Engines {
+    pub(super) fn is_embedded(&self) -> bool {
+        !matches!(self.sql.database, Database::MySql(_))
+            && self.mongodb.is_none()
+            && self.nats.is_none()
+    }
+}
+
 pub(super) fn engines(source: &mut Source<'_>) -> Option<Engines> {
     use Show::{Masked, Plain};
     let database = source.get("DATABASE_URL", Some("sqlite in the data folder"), Masked, |text| {

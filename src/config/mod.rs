@@ -1,6 +1,8 @@
 //! The settings: the environment first, then a TOML file, then the default.
 
+mod accounts;
 mod engines;
+mod network;
 mod parse;
 mod secret;
 mod source;
@@ -17,7 +19,9 @@ use std::{
 use url::Url;
 use watchme_actors::domain::{Email, EntitlementMode};
 
+pub use accounts::{AccountsConfig, MailConfig, PasswordConfig, SessionConfig, ThrottleConfig};
 pub use engines::{Database, MongoConfig, NatsConfig, SqlConfig};
+pub use network::NetworkConfig;
 pub use secret::Secret;
 pub use source::Origin;
 
@@ -80,8 +84,10 @@ pub struct Config {
     pub jwt_secret: Option<Secret>,
     /// Verifies access tokens only, at least 32 bytes.
     pub jwt_secret_previous: Option<Secret>,
-    /// For how long an access token counts.
-    pub access_token_ttl: Duration,
+    /// Passwords, sessions, mails and throttles.
+    pub accounts: AccountsConfig,
+    /// Who may connect, and how.
+    pub network: NetworkConfig,
     /// Address of the first admin.
     pub admin_email: Option<Email>,
     /// Password of the first admin.
@@ -151,6 +157,12 @@ impl Config {
         !matches!(self.sql.database, Database::MySql(_))
             && self.mongodb.is_none()
             && self.nats.is_none()
+    }
+
+    /// Whether it is more than a trial on one machine: then it refuses to start insecurely.
+    #[must_use]
+    pub fn is_production(&self) -> bool {
+        !self.is_embedded()
     }
 
     /// Whether nothing is kept here, so that several replicas can serve together.

@@ -7,7 +7,9 @@ use watchme_actors::domain::{Email, EntitlementMode, Invalid};
 
 use super::{
     Config, LogFormat, PackageCreators, Secret, TmdbConfig,
+    accounts::accounts,
     engines::{Engines, engines},
+    network::network,
     source::{Show, Source},
 };
 use crate::auth::Password;
@@ -26,12 +28,8 @@ pub(super) fn config(source: &mut Source<'_>) -> Option<Config> {
     let tmdb = tmdb(source);
     let jwt_secret = source.get("JWT_SECRET", None, Masked, signing_secret);
     let jwt_secret_previous = source.get("JWT_SECRET_PREVIOUS", None, Masked, signing_secret);
-    let access_token_ttl = source.get(
-        "WATCHME_ACCESS_TOKEN_TTL",
-        Some("15m"),
-        Plain,
-        duration(Duration::from_secs(1)..=Duration::from_secs(86_400)),
-    );
+    let accounts = accounts(source, !engines.as_ref().is_some_and(Engines::is_embedded));
+    let network = network(source);
     let admin_email = source.get("WATCHME_ADMIN_EMAIL", None, Plain, str::parse::<Email>);
     let admin_password = source.get("WATCHME_ADMIN_PASSWORD", None, Masked, |text| {
         text.parse::<Password>().map(|_| Secret::new(text))
@@ -93,7 +91,8 @@ pub(super) fn config(source: &mut Source<'_>) -> Option<Config> {
         tmdb: tmdb?,
         jwt_secret,
         jwt_secret_previous,
-        access_token_ttl: access_token_ttl?,
+        accounts: accounts?,
+        network: network?,
         admin_email,
         admin_password,
         genre_sync_interval: genre_sync_interval?,
@@ -106,10 +105,39 @@ pub(super) fn config(source: &mut Source<'_>) -> Option<Config> {
         log_format,
         settings: Vec::new(),
     };
-    if !config.is_embedded() && config.jwt_secret.is_none() {
-        source.wrong("JWT_SECRET must be set, to at least 32 bytes, with DATABASE_URL=mysql://…, MONGODB_URL or NATS_URL: every replica has to know the same");
+    for reason in insecure(&config) {
+        source.wrong(reason);
     }
     Some(config)
+}
+
+/// What a start in production is refused for.
+fn insecure(config: &Config) -> Vec<&'static str> {
+    let mut reasons = Vec::new();
+    if !config.is_production() {
+        return reasons;
+    }
+    if config.jwt_secret.is_none() {
+        reasons.push("JWT_SECRET must be set, to at least 32 bytes, with DATABASE_URL=mysql://…, MONGODB_URL or NATS_URL: every replica has to know the same");
+    }
+    for (secret, reason) in [
+        (
+            &config.jwt_secret,
+            "JWT_SECRET can be guessed: set it to what `openssl rand -hex 32` prints",
+        ),
+        (
+            &config.jwt_secret_previous,
+            "JWT_SECRET_PREVIOUS can be guessed: unset it, which ends the sessions that it signed",
+        ),
+    ] {
+        if secret.as_ref().is_some_and(Secret::is_weak) {
+            reasons.push(reason);
+        }
+    }
+    if config.accounts.email_verification && config.accounts.mail.smtp_url.is_none() {
+        reasons.push("WATCHME_SMTP_URL must be set for the mails that verify addresses, or WATCHME_EMAIL_VERIFICATION to `off`");
+    }
+    reasons
 }
 
 fn tmdb(source: &mut Source<'_>) -> Option<TmdbConfig> {
@@ -157,7 +185,9 @@ pub(super) fn url(text: &str, schemes: &[&str]) -> Result<Url, Invalid> {
 
 fn signing_secret(text: &str) -> Result<Secret, Invalid> {
     if text.len() < MIN_SECRET_BYTES {
-        return Err(wrong(format!("must have at least {MIN_SECRET_BYTES} bytes")));
+        return Err(wrong(format!(
+            "must have at least {MIN_SECRET_BYTES} bytes, as `openssl rand -hex 32` prints them"
+        )));
     }
     Ok(Secret::new(text))
 }
@@ -187,7 +217,7 @@ pub(super) fn duration(
     }
 }
 
-fn choice<T: Copy>(words: &[(&str, T)]) -> impl FnOnce(&str) -> Result<T, Invalid> {
+pub(super) fn choice<T: Copy>(words: &[(&str, T)]) -> impl FnOnce(&str) -> Result<T, Invalid> {
     move |text| {
         words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
             let all: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();

@@ -30,7 +30,7 @@ fn nothing_set_gives_the_documented_defaults() {
     assert!(config.tmdb.api_key.is_none());
     assert_eq!(config.tmdb.base_url.as_str(), "https://api.themoviedb.org/3");
     assert_eq!(config.tmdb.rate, 40);
-    assert_eq!(config.access_token_ttl, Duration::from_secs(900));
+    assert_eq!(config.accounts.sessions.access_token_ttl, Duration::from_secs(900));
     assert_eq!(config.genre_sync_interval, Duration::from_secs(7200));
     assert_eq!(config.movie_ttl, Duration::from_secs(300));
     assert_eq!(config.catalogue_pages, 50);
@@ -107,21 +107,71 @@ fn each_engine_can_be_set_by_itself_or_all_together() {
     assert_eq!(path, Path::new("/var/lib/watchme.db"));
 
     let secret = ("JWT_SECRET", "a secret that has thirty-two bytes");
+    let mail = ("WATCHME_SMTP_URL", "smtps://watchme:canary@mail.example");
     let engines = [
         ("DATABASE_URL", "mysql://watchme:canary@db.example/watchme?ssl-mode=VERIFY_IDENTITY"),
         ("MONGODB_URL", "mongodb://watchme:canary@a.example,b.example/watchme?tls=true"),
         ("NATS_URL", "tls://canary@a.example:4222,tls://canary@b.example"),
     ];
     for engine in engines {
-        let one = load(&[engine, secret], None).unwrap();
+        let one = load(&[engine, secret, mail], None).unwrap();
         assert!(!one.is_embedded() && !one.is_replicated(), "{engine:?}");
         let message = refused(&[engine], None);
         assert!(message.contains("JWT_SECRET must be set"), "{message}");
+        assert!(message.contains("WATCHME_SMTP_URL must be set"), "{message}");
     }
-    let all = load(&[engines[0], engines[1], engines[2], secret], None).unwrap();
+    let all = load(&[engines[0], engines[1], engines[2], secret, mail], None).unwrap();
+    assert!(all.accounts.email_verification);
     assert!(all.is_replicated());
     assert_eq!(all.nats.as_ref().unwrap().namespace, "watchme");
     assert!(!all.print().contains("canary") && !format!("{all:?}").contains("canary"));
+}
+
+#[test]
+fn secrets_that_can_be_guessed_stop_a_start_in_production() {
+    let weak = "changemechangemechangemechangeme";
+    let nats = ("NATS_URL", "nats://localhost");
+    let verification = ("WATCHME_EMAIL_VERIFICATION", "off");
+    for variable in ["JWT_SECRET", "JWT_SECRET_PREVIOUS"] {
+        let good = ("JWT_SECRET", "a secret that has thirty-two bytes");
+        let message = refused(&[(variable, weak), good, nats, verification], None);
+        assert!(message.contains(&format!("{variable} can be guessed")), "{message}");
+        assert!(!message.contains(weak));
+        load(&[(variable, weak)], None).unwrap();
+    }
+    let message = refused(&[("WATCHME_ADMIN_PASSWORD", "Password1!")], None);
+    assert!(message.contains("WATCHME_ADMIN_PASSWORD") && message.contains("tried first"));
+}
+
+#[test]
+fn limits_networks_and_origins_are_parsed() {
+    let config = load(&[], None).unwrap();
+    assert!(!config.accounts.email_verification);
+    let limit = config.accounts.throttles.forgot.unwrap();
+    assert_eq!((limit.count.get(), limit.period), (5, Duration::from_secs(3_600)));
+    let set = [
+        ("WATCHME_LIMIT_FORGOT", "off"),
+        ("WATCHME_LOGIN_FREE_FAILURES", "off"),
+        ("WATCHME_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+        ("WATCHME_CORS_ORIGINS", "https://app.example.com,http://localhost:3000"),
+    ];
+    let config = load(&set, None).unwrap();
+    assert!(config.accounts.throttles.forgot.is_none());
+    assert!(config.accounts.throttles.login_delays.is_none());
+    assert_eq!(config.network.trusted_proxies.len(), 2);
+    assert_eq!(config.network.cors_origins[1], "http://localhost:3000");
+    for (variable, value, accepts) in [
+        ("WATCHME_LIMIT_LOGIN", "300", "such as `60/1h`"),
+        ("WATCHME_LIMIT_LOGIN", "0/1s", "such as `60/1h`"),
+        ("WATCHME_TRUSTED_PROXIES", "10.0.0.0/8,proxy", "addresses or networks"),
+        ("WATCHME_CORS_ORIGINS", "https://app.example.com/", "without a path"),
+        ("WATCHME_CORS_ORIGINS", "*", "without a path"),
+        ("WATCHME_SMTP_URL", "mail.example:25", "smtp:// or smtps://"),
+        ("WATCHME_MAIL_FROM", "nobody", "must be an address"),
+    ] {
+        let message = refused(&[(variable, value)], None);
+        assert!(message.contains(variable) && message.contains(accepts), "{message}");
+    }
 }
 
 #[test]
@@ -147,6 +197,28 @@ fn the_file_of_the_readme_is_understood() {
     let config = load(&[], Some(file)).unwrap();
     assert_eq!(config.listen.to_string(), "0.0.0.0:8080");
     assert_eq!(config.tmdb.language, "de-DE");
+}
+
+#[test]
+fn the_settings_of_several_replicas_in_the_readme_are_enough() {
+    let readme = include_str!("../../README.md");
+    let wide = readme.split("## On engines, several replicas wide").nth(1).unwrap();
+    let block = wide.split("```").nth(1).unwrap();
+    let lines = block.lines().map(|line| line.split('#').next().unwrap());
+    let settings: Vec<(&str, String)> = lines
+        .flat_map(str::split_whitespace)
+        .map(|setting| setting.split_once('=').unwrap())
+        .map(|(name, value)| (name, value.replace('…', "Zk3vQ9xLr7TgW2pYb8NcJ5mHd4FsA6eU")))
+        .map(|(name, value)| match name {
+            "WATCHME_ADMIN_EMAIL" => (name, "admin@example.com".to_owned()),
+            _ => (name, value),
+        })
+        .collect();
+    let settings: Vec<(&str, &str)> =
+        settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let config = load(&settings, None).unwrap();
+    assert!(config.is_replicated() && config.accounts.email_verification);
+    assert_eq!(config.network.trusted_proxies.len(), 1);
 }
 
 #[test]

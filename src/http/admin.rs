@@ -9,7 +9,7 @@ use watchme_actors::{
 };
 
 use super::{
-    AppState, ErrorCode, Problem,
+    AppState, ErrorCode, Problem, admin_audit,
     body::{RawBody, given},
     check::Check,
     effect::carried_through,
@@ -76,6 +76,7 @@ pub(crate) async fn forget_movie(
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let id: MovieId = respond::path_id(&req, "id", ErrorCode::MovieNotFound)?;
+    admin_audit::note(&state, "cache.cleared", "movie", &id.to_string()).await?;
     state.handles.movies.forget(Some(id)).await;
     state.pages.forget();
     Ok(respond::no_content())
@@ -87,6 +88,7 @@ pub(crate) async fn forget_movie(
 #[utoipa::path(delete, path = "/api/v1/admin/cache/movies", tag = "admin",
     responses((status = 204, description = "They are forgotten")))]
 pub(crate) async fn forget_movies(state: Data<AppState>) -> Result<HttpResponse, Problem> {
+    admin_audit::note(&state, "cache.cleared", "movie", "*").await?;
     state.handles.movies.forget(None).await;
     state.pages.forget();
     Ok(respond::no_content())

@@ -1,18 +1,29 @@
 //! `/auth`: making an account and signing in.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 use watchme_actors::{
-    domain::{Email, Invalid, PersonName, Role, UserStatus},
-    ports::NewAccount,
+    domain::{Email, Invalid, PersonName, Role, SessionId, UserStatus},
+    ports::{BeginError, Credentials, NewAccount, NewSession, acting_as},
 };
 
 use super::{
-    AppState, ErrorCode, Problem, body::RawBody, check::Check, idempotency::Sender, respond,
+    AppState, ErrorCode, Problem,
+    auth_refresh::{TokensBody, tokens},
+    body::RawBody,
+    check::Check,
+    client_address::client_address,
+    idempotency::Sender,
+    respond::{self, AcceptedBody},
     shapes::UserBody,
 };
-use crate::auth::Password;
+use crate::{auth::Password, config::Secret};
+
+/// Of what a client says of itself so many characters are kept.
+const USER_AGENT: usize = 200;
+
+const LOOK_AT_YOUR_MAILS: &str = "A mail is on its way to the address and says what to do next.";
 
 /// An account to be made.
 #[derive(Deserialize, ToSchema)]
@@ -22,8 +33,9 @@ pub(crate) struct Register {
     /// Unique, compared without regard to case.
     #[schema(format = "email", min_length = 3, max_length = 254)]
     email: String,
-    #[schema(min_length = 8, max_length = 128)]
-    password: String,
+    /// None of the most common ones, and neither the address nor the name.
+    #[schema(value_type = String, min_length = 8, max_length = 128)]
+    password: Secret,
     #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
@@ -32,11 +44,16 @@ pub(crate) struct Register {
 ///
 /// The account has the role `user`. With an `Idempotency-Key` a repeated request gets the first
 /// one's answer instead of 409.
+///
+/// Where addresses are verified, the answer is 202 and the same for every address: what there is to
+/// do, a mail says to the address.
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "auth", request_body = Register,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 200,
         description = "Visible ASCII; the same request within 24 h is carried out once")),
     responses((status = 201, description = "The account", body = UserBody,
-        headers(("Location" = String, description = "The account's address")))))]
+        headers(("Location" = String, description = "The account's address"))),
+        (status = 202, description = "Where addresses are verified: a mail was queued",
+            body = AcceptedBody)))]
 pub(crate) async fn register(
     req: HttpRequest,
     body: RawBody,
@@ -46,18 +63,33 @@ pub(crate) async fn register(
     let mut check = Check::body();
     let email = check.parse::<Email>("email", &wanted.email);
     let name = check.parse::<PersonName>("name", &wanted.name);
-    let password = check.parse::<Password>("password", &wanted.password);
+    let password = match (&email, &name) {
+        (Some(email), Some(name)) => Password::for_account(wanted.password.expose(), email, name),
+        _ => wanted.password.expose().parse(),
+    };
+    let password = check.take("password", password);
     let (Some(email), Some(name), Some(password)) = (email, name, password) else {
         return Err(check.problem());
     };
     let key = state.fingerprints.key(&req, Sender::Nobody { email: &email }, &body)?;
+    let verified = !state.settings.email_verification;
+    state.throttle.register(client_address(&req)).await?;
+    if !verified {
+        state.can_mail()?;
+        state.throttle.forgot(&email, client_address(&req)).await?;
+    }
     let account = NewAccount {
         email,
+        email_verified: verified,
         name,
         role: Role::User,
         password_hash: state.passwords.hash(&password).await?,
         now: state.ports.clock.now(),
     };
+    if !verified {
+        let registered = state.ports.accounts.register(account, key.as_ref()).await?;
+        return respond::accepted_once(registered, LOOK_AT_YOUR_MAILS);
+    }
     let created = state.ports.accounts.create(account, key.as_ref()).await?;
     respond::created(created, |user| format!("/api/v1/users/{}", user.id), UserBody::from)
 }
@@ -69,62 +101,132 @@ pub(crate) async fn register(
 pub(crate) struct Login {
     #[schema(format = "email", min_length = 3, max_length = 254)]
     email: String,
-    #[schema(min_length = 1, max_length = 128)]
-    password: String,
-}
-
-/// An access token, and how it is used.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Tokens, example = json!({"accessToken": "eyJ…", "tokenType": "Bearer", "expiresIn": 900}))]
-pub(crate) struct TokensBody {
-    /// Sent as `Authorization: Bearer …`.
-    access_token: String,
-    #[schema(pattern = "^Bearer$")]
-    token_type: &'static str,
-    /// Seconds.
-    #[schema(minimum = 1)]
-    expires_in: u64,
+    #[schema(value_type = String, min_length = 1, max_length = 128)]
+    password: Secret,
 }
 
 /// Sign in
 ///
-/// An unknown address and a wrong password give the same answer after the same time.
+/// Begins a session. An unknown address and a wrong password give the same answer after the same
+/// time.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", request_body = Login,
-    responses((status = 200, description = "An access token", body = TokensBody)))]
-pub(crate) async fn login(body: RawBody, state: Data<AppState>) -> Result<HttpResponse, Problem> {
+    responses((status = 200, description = "The tokens of a new session", body = TokensBody)))]
+pub(crate) async fn login(
+    req: HttpRequest,
+    body: RawBody,
+    state: Data<AppState>,
+) -> Result<HttpResponse, Problem> {
     let wanted: Login = body.parse()?;
     let mut check = Check::body();
     let email = check.parse::<Email>("email", &wanted.email);
-    if !(1..=Password::MAX).contains(&wanted.password.chars().count()) {
-        let accepts = format!("must have 1 to {} characters", Password::MAX);
-        check.refuse("password", Invalid::new("wrong_length", accepts));
-    }
+    presented_password(&mut check, "password", wanted.password.expose());
     let email = match (email, check.done()) {
         (Some(email), Ok(())) => email,
         (_, outcome) => return Err(outcome.err().unwrap_or_else(refused)),
     };
-    let found = state.ports.accounts.credentials(&email).await?;
+    let attempt = state.throttle.login(&email, client_address(&req)).await?;
+    let mut began = sign_in(&req, &state, &email, &wanted.password).await;
+    if matches!(began, Ok(Some(Began::HashChanged))) {
+        // Another login renewed the hash, or the password was changed: it is looked at once more.
+        began = sign_in(&req, &state, &email, &wanted.password).await;
+    }
+    match began {
+        Ok(Some(Began::Session(answer))) => {
+            attempt.succeeded().await?;
+            Ok(answer)
+        }
+        Ok(Some(Began::HashChanged)) => {
+            attempt.withdraw().await;
+            let detail = "the account was being changed at this moment: try again";
+            Err(Problem::new(ErrorCode::Overloaded, detail))
+        }
+        Ok(None) => Err(refused()),
+        Err(problem) => {
+            attempt.withdraw().await;
+            Err(problem)
+        }
+    }
+}
+
+/// What came of a right password.
+enum Began {
+    /// A session, and the answer that gives its tokens.
+    Session(HttpResponse),
+    /// Nothing: the stored hash is another one by now.
+    HashChanged,
+}
+
+/// The account that this password opens.
+pub(crate) async fn authenticated(
+    state: &AppState,
+    email: &Email,
+    password: &Secret,
+) -> Result<Option<Credentials>, Problem> {
+    let found = state.ports.accounts.credentials(email).await?;
     let hash = found.as_ref().map(|found| found.password_hash.as_str());
-    let right = state.passwords.verify(&wanted.password, hash).await?;
-    let user = match found {
-        Some(found) if right => found.user,
-        _ => return Err(refused()),
-    };
-    if user.status == UserStatus::Disabled {
+    let right = state.passwords.verify(password.expose(), hash).await?;
+    Ok(found.filter(|_| right))
+}
+
+/// Checks a password and begins a session; `None` when it opens no account.
+async fn sign_in(
+    req: &HttpRequest,
+    state: &AppState,
+    email: &Email,
+    password: &Secret,
+) -> Result<Option<Began>, Problem> {
+    let Some(found) = authenticated(state, email, password).await? else { return Ok(None) };
+    let (user, checked_hash) = (found.user.id, found.password_hash.clone());
+    let began = begin(req, state, found).await?;
+    if let Began::Session(_) = began {
+        let accounts = &*state.ports.accounts;
+        state.passwords.renew(accounts, user, password.expose(), &checked_hash).await;
+    }
+    Ok(Some(began))
+}
+
+/// Begins the session of somebody whose password was right.
+async fn begin(req: &HttpRequest, state: &AppState, found: Credentials) -> Result<Began, Problem> {
+    let user = found.user.id;
+    if found.user.status == UserStatus::Disabled {
         return Err(Problem::of(ErrorCode::AccountDisabled));
     }
-    let issued = state.tokens.issue(user.id).map_err(|error| {
-        tracing::error!(%error, "a token could not be issued");
-        Problem::of(ErrorCode::Internal)
-    })?;
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(TokensBody {
-        access_token: issued.token,
-        token_type: "Bearer",
-        expires_in: issued.expires_in.as_secs(),
-    }))
+    let token = state.refresh_tokens.make(SessionId::generate());
+    let session = NewSession {
+        id: token.session(),
+        user,
+        password_hash: found.password_hash,
+        token_hash: token.hash(),
+        user_agent: user_agent(req),
+        address: Some(client_address(req)),
+        now: state.ports.clock.now(),
+        idle: state.sessions.idle,
+        lifetime: state.sessions.lifetime,
+    };
+    match acting_as(user, state.ports.sessions.begin(session)).await {
+        Ok(()) => tokens(state, user, &token).map(Began::Session),
+        Err(BeginError::Changed) => Ok(Began::HashChanged),
+        Err(BeginError::Disabled) => Err(Problem::of(ErrorCode::AccountDisabled)),
+        Err(BeginError::Store(error)) => Err(error.into()),
+    }
 }
 
 fn refused() -> Problem {
     Problem::of(ErrorCode::InvalidCredentials)
+}
+
+/// Refuses what cannot be the password of an account, before it costs anything.
+pub(crate) fn presented_password(check: &mut Check, field: &str, password: &str) {
+    if !(1..=Password::MAX).contains(&password.chars().count()) {
+        let accepts = format!("must have 1 to {} characters", Password::MAX);
+        check.refuse(field, Invalid::new("wrong_length", accepts));
+    }
+}
+
+/// What the client says of itself, fit to be shown.
+fn user_agent(req: &HttpRequest) -> Option<String> {
+    let sent = req.headers().get(header::USER_AGENT)?;
+    let text = String::from_utf8_lossy(sent.as_bytes());
+    let text: String = text.chars().filter(|c| !c.is_control()).take(USER_AGENT).collect();
+    (!text.trim().is_empty()).then_some(text)
 }

@@ -15,6 +15,13 @@ use super::{ErrorCode, Problem, openapi, problem::PROBLEM_TYPES, routes};
 
 const DOCUMENT: &str = "/api/openapi.json";
 const UI: &str = "/api/docs/";
+/// Swagger UI: its own scripts, styles and pictures (some of them within its styles), and requests to
+/// this service. It has no script or style that stands in a page.
+const UI_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+                         img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; \
+                         base-uri 'none'; form-action 'none'";
+/// Its files change with a release alone.
+const UI_CACHE: &str = "public, max-age=3600";
 
 /// The pages that do not change while the process runs.
 #[derive(Clone)]
@@ -74,7 +81,10 @@ async fn swagger_ui(file: Path<String>, docs: Data<Docs>) -> Result<HttpResponse
     })?;
     let file = found.ok_or_else(|| Problem::of(ErrorCode::NotFound))?;
     let mut response = HttpResponse::Ok();
-    response.content_type(file.content_type);
+    response
+        .content_type(file.content_type)
+        .insert_header((header::CONTENT_SECURITY_POLICY, UI_POLICY))
+        .insert_header((header::CACHE_CONTROL, UI_CACHE));
     if file.gzpipped {
         response.insert_header((header::CONTENT_ENCODING, "gzip"));
     }

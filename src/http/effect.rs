@@ -2,7 +2,7 @@
 
 use actix_web::rt;
 use tracing::Instrument;
-use watchme_actors::ports::{current_trace, traced};
+use watchme_actors::ports::{acting, current_act, current_trace, traced};
 
 use super::{ErrorCode, Problem};
 
@@ -12,10 +12,20 @@ pub(crate) async fn carried_through<T: 'static>(
     work: impl Future<Output = Result<T, Problem>> + 'static,
 ) -> Result<T, Problem> {
     let work = work.in_current_span();
-    // A task that is spawned belongs to no trace by itself.
-    let ended = match current_trace() {
-        Some(trace) => rt::spawn(traced(trace, work)).await,
-        None => rt::spawn(work).await,
-    };
+    // A task that is spawned belongs to no trace and to no act by itself.
+    let (trace, act) = (current_trace(), current_act());
+    let ended = rt::spawn(async move {
+        let work = async {
+            match act {
+                Some(act) => acting(act, work).await,
+                None => work.await,
+            }
+        };
+        match trace {
+            Some(trace) => traced(trace, work).await,
+            None => work.await,
+        }
+    })
+    .await;
     ended.unwrap_or_else(|_panicked| Err(Problem::of(ErrorCode::Internal)))
 }

@@ -11,7 +11,7 @@ use watchme_actors::{
 };
 
 use super::{
-    AppState, Problem,
+    AppState, Problem, admin_audit,
     check::Check,
     pages::{self, PageBody},
     query, respond,
@@ -198,6 +198,7 @@ pub(crate) async fn sync_status(state: Data<AppState>) -> Result<HttpResponse, P
 #[utoipa::path(post, path = "/api/v1/genres/sync", tag = "genres",
     responses((status = 200, description = "The result of this run", body = GenreSyncBody)))]
 pub(crate) async fn sync_now(state: Data<AppState>) -> Result<HttpResponse, Problem> {
+    admin_audit::note(&state, "genres.sync_requested", "genre", "*").await?;
     let status = state.handles.genres.sync_now().await?;
     state.pages.forget();
     respond::ok(&GenreSyncBody::from(&status))

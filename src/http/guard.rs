@@ -15,33 +15,28 @@ use actix_web::{
     web,
 };
 use futures_util::FutureExt;
-use watchme_actors::domain::{Role, UserId};
+use watchme_actors::{
+    domain::{Role, SessionId, UserId},
+    ports::{Act, Origin, acting},
+};
 
-use super::{AppState, ErrorCode, Problem, layers::RoutePattern, openapi, query, routes::Row};
-use crate::{auth::TokenError, config::PackageCreators};
-
-/// Who may use a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Anybody.
-    Public,
-    /// Anybody who is signed in.
-    User,
-    /// Admins.
-    Admin,
-    /// The user of the path's `{id}` and admins; for others there is no such user.
-    SelfOrAdmin,
-    /// The user of the path's `{id}` alone; for other users there is no such user.
-    Owner,
-    /// Whoever may create packages: admins, or everybody where the operator says so.
-    PackageCreator,
-}
+use super::{
+    AppState, ErrorCode, Problem,
+    client_address::client_address,
+    layers::{RequestId, RoutePattern},
+    openapi,
+    policy::{Access, Asking, decide},
+    query,
+    routes::Row,
+};
+use crate::auth::TokenError;
 
 /// Who sent the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) id: UserId,
     pub(crate) role: Role,
+    pub(crate) session: SessionId,
 }
 
 impl Caller {
@@ -88,13 +83,25 @@ pub(crate) async fn enter<B: MessageBody + 'static>(
         return Ok(ServiceResponse::new(request, HttpResponse::from_error(problem)));
     }
     let request = req.request().clone();
+    let handling = acting(act_of(&request), next.call(req));
     // A handler holds nothing that a panic could leave half done: stores roll back.
-    match AssertUnwindSafe(next.call(req)).catch_unwind().await {
+    match AssertUnwindSafe(handling).catch_unwind().await {
         Ok(outcome) => outcome.map(ServiceResponse::map_into_boxed_body),
         Err(_) => {
             let problem = Problem::of(ErrorCode::Internal);
             Ok(ServiceResponse::new(request, HttpResponse::from_error(problem)))
         }
+    }
+}
+
+/// The circumstances that the audit log puts the request's changes down to.
+fn act_of(req: &HttpRequest) -> Act {
+    let extensions = req.extensions();
+    Act {
+        origin: Origin::Request,
+        actor: extensions.get::<Caller>().map(|caller| caller.id),
+        address: Some(client_address(req)),
+        request_id: extensions.get::<RequestId>().map(|id| id.as_str().to_owned()),
     }
 }
 
@@ -106,33 +113,20 @@ async fn admit(access: Access, req: &HttpRequest) -> Result<Caller, Problem> {
         TokenError::Invalid => Problem::of(ErrorCode::InvalidToken),
         TokenError::Expired => Problem::of(ErrorCode::TokenExpired),
     })?;
-    let role = state
-        .gate
-        .role(claims.sub)
-        .await?
-        .ok_or_else(|| Problem::of(ErrorCode::AccountInactive))?;
-    let caller = Caller { id: claims.sub, role };
-    match access {
-        Access::Public | Access::User => Ok(caller),
-        Access::Admin => admin(caller),
-        Access::PackageCreator => match state.settings.package_creators {
-            PackageCreators::Admin => admin(caller),
-            PackageCreators::Users => Ok(caller),
-        },
-        Access::SelfOrAdmin if caller.is_admin() || path_user(req) == Some(caller.id) => Ok(caller),
-        Access::Owner if path_user(req) == Some(caller.id) => Ok(caller),
-        Access::Owner if caller.is_admin() => match path_user(req) {
-            Some(other) if state.ports.accounts.user(other).await?.is_some() => {
-                Err(Problem::of(ErrorCode::NotOwner))
-            }
-            _ => Err(Problem::of(ErrorCode::UserNotFound)),
-        },
-        Access::SelfOrAdmin | Access::Owner => Err(Problem::of(ErrorCode::UserNotFound)),
+    let standing = state.gate.standing(claims.sub, claims.sid).await?;
+    let asking = Asking { user: claims.sub, standing, of_path: path_user(req) };
+    match decide(access, asking, &state.settings) {
+        Ok(role) => Ok(Caller { id: claims.sub, role, session: claims.sid }),
+        Err(ErrorCode::NotOwner) if !exists(state, asking.of_path).await? => {
+            Err(Problem::of(ErrorCode::UserNotFound))
+        }
+        Err(code) => Err(Problem::of(code)),
     }
 }
 
-fn admin(caller: Caller) -> Result<Caller, Problem> {
-    if caller.is_admin() { Ok(caller) } else { Err(Problem::of(ErrorCode::AdminOnly)) }
+async fn exists(state: &AppState, user: Option<UserId>) -> Result<bool, Problem> {
+    let Some(user) = user else { return Ok(false) };
+    Ok(state.ports.accounts.user(user).await?.is_some())
 }
 
 fn path_user(req: &HttpRequest) -> Option<UserId> {

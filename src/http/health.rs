@@ -56,7 +56,7 @@ pub(crate) enum Health {
 #[schema(as = HealthReport, example = json!({"status": "pass",
     "checks": {"sql": {"status": "pass"}, "documents": {"status": "pass"},
         "bus": {"status": "pass"}, "tmdb": {"status": "pass"}, "genreSync": {"status": "pass"},
-        "actors": {"status": "pass"}},
+        "actors": {"status": "pass"}, "mail": {"status": "pass"}},
     "catalogue": {"state": "ready", "pagesDone": 950, "pagesTotal": 950, "movies": 11273}}))]
 pub(crate) struct HealthBody {
     /// The worst of the checks.
@@ -119,7 +119,7 @@ pub(crate) async fn health(state: Data<AppState>) -> HttpResponse {
     let genres = handles.genres.status();
     let plain = |status| CheckBody { status, last_success: None };
     let warn_unless = |well: bool| if well { Health::Pass } else { Health::Warn };
-    let checks = BTreeMap::from([
+    let mut checks = BTreeMap::from([
         ("sql", plain(if sql { Health::Pass } else { Health::Fail })),
         ("documents", plain(warn_unless(documents))),
         ("bus", plain(warn_unless(bus))),
@@ -142,6 +142,11 @@ pub(crate) async fn health(state: Data<AppState>) -> HttpResponse {
         ),
         ("actors", plain(warn_unless(handles.actors().iter().all(|actor| actor.alive)))),
     ]);
+    if let Some(mailer) = &handles.mailer {
+        let mails = mailer.status();
+        let status = warn_unless(!mails.failing);
+        checks.insert("mail", CheckBody { status, last_success: mails.last_success });
+    }
     let status = checks.values().map(|check| check.status).max().unwrap_or(Health::Pass);
     let catalogue = CatalogueBody {
         state: progress.state.as_str(),

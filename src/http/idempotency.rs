@@ -1,15 +1,16 @@
 //! `Idempotency-Key`: a POST that is repeated is carried out once.
 
 use actix_web::{HttpMessage, HttpRequest};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use watchme_actors::{
     domain::{Email, UserId},
     ports::IdempotencyKey,
 };
 
 use super::{ErrorCode, Problem, body::RawBody, layers::RoutePattern};
-use crate::{auth::Keys, config::Secret};
+use crate::auth::{Keys, Purpose};
 
 const HEADER: &str = "Idempotency-Key";
 const MAX_LENGTH: usize = 200;
@@ -30,16 +31,8 @@ pub(crate) enum Sender<'a> {
 
 impl Fingerprints {
     pub(crate) fn new(keys: &Keys) -> Self {
-        let mac = |secret: &Secret| {
-            let digest = Sha256::new()
-                .chain_update(b"watchme idempotency")
-                .chain_update(secret.expose())
-                .finalize();
-            let mut key = [0; 64];
-            key[..digest.len()].copy_from_slice(&digest);
-            Hmac::new(&key.into())
-        };
-        Self { current: mac(&keys.current), previous: keys.previous.as_ref().map(mac) }
+        let keys = keys.derive(Purpose::Idempotency);
+        Self { current: keys.current.mac(), previous: keys.previous.map(|key| key.mac()) }
     }
 
     /// The key of a request, where it has one.
@@ -88,5 +81,5 @@ fn digest(mac: &Hmac<Sha256>, parts: &[&str]) -> String {
     let mac = parts.iter().fold(mac.clone(), |mac, part| {
         mac.chain_update(part.len().to_be_bytes()).chain_update(part.as_bytes())
     });
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&mac.finalize().into_bytes())
 }

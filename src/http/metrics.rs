@@ -90,6 +90,8 @@ async fn read(state: &AppState) -> Result<Vec<MetricFamily>, prometheus::Error> 
         report.partitions as f64,
     )?;
     trending(&reading, handles)?;
+    housekeeping(&reading, handles)?;
+    mails(&reading, state).await?;
     let held = handles.leases.held();
     let held: Vec<(&str, f64)> = held.iter().map(|name| (name.as_str(), 1.0)).collect();
     reading.gauge(
@@ -171,6 +173,29 @@ fn tmdb(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> {
     Ok(())
 }
 
+async fn mails(reading: &Reading, state: &AppState) -> Result<(), prometheus::Error> {
+    let Some(mailer) = &state.handles.mailer else { return Ok(()) };
+    let status = mailer.status();
+    reading.count(
+        "watchme_mails_total",
+        "Mails that were due, by what became of them; one that failed is due again.",
+        "outcome",
+        &[
+            ("sent", status.sent),
+            ("failed", status.failures),
+            ("given_up", status.given_up),
+            ("dropped", status.dropped),
+        ],
+    )?;
+    if let Ok(Ok(backlog)) = tokio::time::timeout(PATIENCE, mailer.backlog()).await {
+        let now = state.ports.clock.now();
+        let age = backlog.oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
+        reading.one("watchme_mails_waiting", "Mails that wait.", backlog.mails as f64)?;
+        reading.one("watchme_mails_oldest_age_seconds", "Age of the oldest of them.", age)?;
+    }
+    Ok(())
+}
+
 fn trending(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> {
     let status = handles.trending.status();
     reading.count(
@@ -192,6 +217,30 @@ fn trending(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Erro
         )?;
     }
     Ok(())
+}
+
+fn housekeeping(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> {
+    let status = handles.housekeeping.status();
+    let swept = status.swept;
+    reading.count(
+        "watchme_housekeeping_deleted_total",
+        "What had expired and was deleted.",
+        "kind",
+        &[
+            ("audit_entry", swept.audit_entries),
+            ("idempotency_key", swept.idempotency_keys),
+            ("mail", swept.mails),
+            ("mail_token", swept.mail_tokens),
+            ("session", swept.sessions),
+            ("throttle", swept.throttles),
+        ],
+    )?;
+    reading.count(
+        "watchme_housekeeping_failures_total",
+        "Sweeps of what had expired that failed.",
+        "",
+        &[("", status.failures)],
+    )
 }
 
 fn syncs(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> {

@@ -11,19 +11,19 @@ use serde_json::json;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        self, Content, ContentBuilder, Header, Info, Object, Ref, RefOr, Required, Response,
-        Schema, Tag,
+        self, Content, ContentBuilder, Info, Ref, RefOr, Required, Response, Tag,
         example::{Example, ExampleBuilder},
+        extensions::ExtensionsBuilder,
         path::{Operation, Parameter, ParameterIn, PathItem},
-        schema::{SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
 use super::{
     ErrorCode, FieldError,
-    guard::Access,
+    openapi_headers::{add_headers, header, string},
     openapi_texts::refine,
+    policy::Access,
     problem::{PROBLEM_TYPES, ProblemBody},
     routes::{ApiDoc, Row, TABLE},
 };
@@ -104,6 +104,8 @@ pub(crate) fn operation<'a>(item: &'a mut PathItem, row: &Row) -> Option<&'a mut
 
 fn complete(operation: &mut Operation, row: &Row) {
     operation.operation_id = Some(row.name.to_owned());
+    operation.extensions =
+        Some(ExtensionsBuilder::new().add("x-access", row.access.as_str()).build());
     if row.access != Access::Public {
         let none: [&str; 0] = [];
         operation.security = Some(vec![SecurityRequirement::new(BEARER, none)]);
@@ -122,38 +124,7 @@ fn complete(operation: &mut Operation, row: &Row) {
     if row.method == Method::GET && row.name != "packages_read" {
         conditional(operation);
     }
-    for (status, name, description) in further_headers(operation, row) {
-        if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
-            let mut header = Header::new(string());
-            header.description = Some(description.to_owned());
-            response.headers.insert(name.to_owned(), RefOr::T(header));
-        }
-    }
-    for response in operation.responses.responses.values_mut() {
-        if let RefOr::T(response) = response {
-            let mut id = Header::new(string());
-            id.description = Some("The request's id: the caller's, if well formed".to_owned());
-            response.headers.insert("X-Request-Id".to_owned(), RefOr::T(id));
-        }
-    }
-}
-
-/// Headers that follow from what a route is: its status, its name, what it says.
-fn further_headers(
-    operation: &Operation,
-    row: &Row,
-) -> Vec<(&'static str, &'static str, &'static str)> {
-    let mut headers = Vec::new();
-    let keyed = |it: &RefOr<Parameter>| matches!(it, RefOr::T(it) if it.name == "Idempotency-Key");
-    if operation.parameters.iter().flatten().any(keyed) {
-        let replayed = "`true` where an earlier request with the key was carried out";
-        headers.push(("201", "Idempotency-Replayed", replayed));
-    }
-    if row.name.starts_with("movies_") {
-        let stale = "`watchme; hit; detail=stale` where this may be older than it should be";
-        headers.push(("200", "Cache-Status", stale));
-    }
-    headers
+    add_headers(operation, row);
 }
 
 /// A read whose answer has a tag can be asked whether that still holds.
@@ -179,14 +150,9 @@ fn codes(operation: &Operation, row: &Row) -> BTreeSet<ErrorCode> {
     use ErrorCode as C;
     let mut codes: BTreeSet<C> = row.errors.iter().copied().collect();
     codes.extend([C::MalformedRequest, C::NotAcceptable, C::Internal]);
-    match row.access {
-        Access::Public => {}
-        Access::User => codes.extend(SIGNED_IN),
-        Access::Admin | Access::PackageCreator => {
-            codes.extend(SIGNED_IN.iter().chain(&[C::AdminOnly]))
-        }
-        Access::SelfOrAdmin => codes.extend(SIGNED_IN.iter().chain(&[C::UserNotFound])),
-        Access::Owner => codes.extend(SIGNED_IN.iter().chain(&[C::UserNotFound, C::NotOwner])),
+    codes.extend(row.access.refusals());
+    if row.path.starts_with("/api/") {
+        codes.insert(C::TooManyRequests);
     }
     if row.path.starts_with("/api/v1/") || row.path == "/readyz" {
         codes.insert(C::StoreUnavailable);
@@ -222,13 +188,6 @@ fn codes(operation: &Operation, row: &Row) -> BTreeSet<ErrorCode> {
     codes
 }
 
-const SIGNED_IN: &[ErrorCode] = &[
-    ErrorCode::Unauthenticated,
-    ErrorCode::InvalidToken,
-    ErrorCode::TokenExpired,
-    ErrorCode::AccountInactive,
-];
-
 fn problem_response(codes: &[ErrorCode]) -> Response {
     let words: Vec<_> = codes.iter().map(|code| format!("`{}`", code.as_str())).collect();
     let examples = codes.iter().map(|code| {
@@ -241,14 +200,12 @@ fn problem_response(codes: &[ErrorCode]) -> Response {
         .build();
     let mut response = Response::new(words.join(", "));
     response.content.insert("application/problem+json".to_owned(), content.into());
-    let mut header = |name: &str, text: &str| {
-        let mut header = Header::new(string());
-        header.description = Some(text.to_owned());
-        response.headers.insert(name.to_owned(), RefOr::T(header));
+    let mut add = |name: &str, text: &str| {
+        response.headers.insert(name.to_owned(), RefOr::T(header(text)));
     };
     match codes.first().map(|code| code.status().as_u16()) {
-        Some(401) => header("WWW-Authenticate", "`Bearer`, and why a token was refused"),
-        Some(429 | 503) => header("Retry-After", "Seconds after which to try again"),
+        Some(401) => add("WWW-Authenticate", "`Bearer`, and why a token was refused"),
+        Some(429 | 503) => add("Retry-After", "Seconds after which to try again"),
         _ => {}
     }
     response
@@ -265,12 +222,6 @@ fn example(code: ErrorCode) -> serde_json::Value {
     })
 }
 
-fn string() -> RefOr<Schema> {
-    let mut object = Object::new();
-    object.schema_type = SchemaType::Type(Type::String);
-    RefOr::T(Schema::Object(object))
-}
-
 fn tag(name: &str, text: &str) -> Tag {
     let mut tag = Tag::new(name);
     tag.description = Some(text.to_owned());
@@ -278,7 +229,7 @@ fn tag(name: &str, text: &str) -> Tag {
 }
 
 const TAGS: &[(&str, &str)] = &[
-    ("auth", "Making an account and signing in"),
+    ("auth", "Making an account, signing in and out"),
     ("users", "Accounts"),
     ("genres", "The list that is synced with TMDb"),
     ("packages", "Named sets of genres, in versions"),
@@ -347,6 +298,7 @@ mod tests {
             let name = format!("{} {}", row.method, row.path);
             assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{name}");
             assert!(operation["summary"].is_string(), "{name} has no summary");
+            assert_eq!(operation["x-access"], row.access.as_str(), "{name}");
             let public = row.access == Access::Public;
             assert_eq!(operation["security"].is_null(), public, "{name}");
             if !public {

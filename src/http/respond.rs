@@ -4,10 +4,11 @@ use std::str::FromStr;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, HeaderName},
+    http::header::{self, HeaderName, HeaderValue},
     web::Bytes,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 use watchme_actors::{domain::Invalid, ports::Created};
 
 use super::{ErrorCode, Problem, conditional};
@@ -38,6 +39,32 @@ pub(crate) fn created<T, B: Serialize>(
     let thing = created.into_inner();
     response.insert_header((header::LOCATION, location(&thing)));
     Ok(response.content_type("application/json").body(encode(&body(thing))?))
+}
+
+/// What was asked for is done later.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Accepted)]
+pub(crate) struct AcceptedBody {
+    /// For people.
+    message: &'static str,
+}
+
+/// 202 with a sentence for people.
+pub(crate) fn accepted(message: &'static str) -> Result<HttpResponse, Problem> {
+    let body = encode(&AcceptedBody { message })?;
+    Ok(HttpResponse::Accepted().content_type("application/json").body(body))
+}
+
+/// The same for a request that may be repeated, which is told so.
+pub(crate) fn accepted_once(
+    done: Created<()>,
+    message: &'static str,
+) -> Result<HttpResponse, Problem> {
+    let mut response = accepted(message)?;
+    if matches!(done, Created::Before(())) {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
 }
 
 /// 204.

@@ -13,11 +13,10 @@ use actix_web::{
 use utoipa::OpenApi;
 
 use super::{
-    ErrorCode, Problem, admin, auth, docs, entitlements, genres,
-    guard::{self, Access},
-    health, metrics, movies, movies_trending,
-    openapi::Complete,
-    packages, reports, subscriptions, users, watched, watched_plays,
+    ErrorCode, Problem, admin, admin_audit, auth, auth_email, auth_password, auth_recovery,
+    auth_refresh, auth_sessions, docs, entitlements, genres, guard, health, metrics, movies,
+    movies_trending, openapi::Complete, packages, policy::Access, reports, subscriptions, users,
+    watched, watched_plays,
 };
 
 /// One line of the table.
@@ -54,15 +53,25 @@ macro_rules! routes {
 }
 
 routes! {
-    POST "/api/v1/auth/register" => auth::register, Public, [EmailTaken, Overloaded];
+    POST "/api/v1/auth/register" => auth::register, Public, [EmailTaken, MailUnavailable, Overloaded];
     POST "/api/v1/auth/login" => auth::login, Public, [InvalidCredentials, AccountDisabled, Overloaded];
+    POST "/api/v1/auth/refresh" => auth_refresh::refresh, Public, [InvalidRefreshToken];
+    POST "/api/v1/auth/logout" => auth_sessions::logout, SignedIn;
+    GET "/api/v1/auth/sessions" => auth_sessions::list, SignedIn;
+    DELETE "/api/v1/auth/sessions/{id}" => auth_sessions::end, SignedIn, [SessionNotFound];
+    PUT "/api/v1/auth/password" => auth_password::change, User, [WrongPassword, Overloaded];
+    POST "/api/v1/auth/password/forgot" => auth_recovery::forgot, Public, [MailUnavailable];
+    POST "/api/v1/auth/password/reset" => auth_recovery::reset, Public, [InvalidMailToken, Overloaded];
+    POST "/api/v1/auth/email/verify" => auth_email::verify, Public, [InvalidMailToken, EmailTaken];
+    POST "/api/v1/auth/email/verification" => auth_email::send_again, SignedIn, [MailUnavailable];
 
-    GET "/api/v1/users/me" => users::me, User;
+    GET "/api/v1/users/me" => users::me, SignedIn;
     GET "/api/v1/users" => users::list, Admin;
     GET "/api/v1/users/{id}" => users::read, SelfOrAdmin;
-    PUT "/api/v1/users/{id}" => users::replace, Owner, [EmailTaken];
+    PUT "/api/v1/users/{id}" => users::replace, Owner, [EmailTaken, TooManyRequests, MailUnavailable];
     DELETE "/api/v1/users/{id}" => users::delete, SelfOrAdmin, [LastAdmin];
     PATCH "/api/v1/admin/users/{id}" => admin::change_user, Admin, [UserNotFound, LastAdmin];
+    GET "/api/v1/admin/audit" => admin_audit::list, Admin;
 
     GET "/api/v1/genres" => genres::list, User, [GenresNotReady];
     GET "/api/v1/genres/sync" => genres::sync_status, Admin;

@@ -1,30 +1,46 @@
 //! The server itself: its limits, its layers in order, its routes.
 
-use std::{io, net::TcpListener, time::Duration};
+mod bare;
+mod connection;
 
+use std::{io, net::TcpListener, num::NonZeroUsize, thread::available_parallelism, time::Duration};
+
+use actix_http::{HttpService, Protocol, error::DispatchError};
+use actix_server::Server;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::{
-    App, HttpServer,
-    dev::Server,
+    App, Error,
+    dev::{AppConfig, Extensions},
     middleware::{Compress, from_fn},
+    rt::net::TcpStream,
     web,
 };
 use tracing_actix_web::TracingLogger;
 
 use super::{AppState, docs, layers, routes};
 
+use connection::Connection;
+pub(crate) use connection::Exchange;
+
 /// Longer than the 60 s for which a load balancer keeps an idle connection, so that it is never
 /// the one to send into a connection that was just closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// For a request's head to arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// For what a client still sends once it was answered for the last time.
+const DISCONNECT: Duration = Duration::from_secs(2);
 /// For requests under way at a stop, in seconds.
 const DRAIN_SECONDS: u64 = 14;
 
 /// What the operator sets of the server.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 pub struct ServerSettings {
     /// Worker threads; one for each core when not set.
     pub workers: Option<usize>,
+    /// Connections that are open at once, at least one; more wait to be accepted.
+    pub connections: usize,
+    /// The origins whose pages a browser lets read answers.
+    pub cors_origins: Vec<String>,
+    /// Whether browsers are told to come by HTTPS alone.
+    pub https_only: bool,
 }
 
 /// A server on a listener. It does not act on signals: whoever runs it stops it, after telling
@@ -38,27 +54,52 @@ pub fn server(
     listener: TcpListener,
 ) -> io::Result<Server> {
     actix_web::rt::spawn(state.clone().follow(state.handles.applied()));
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    let connections = settings.connections.max(1);
+    // Each worker counts its own connections.
+    let workers = settings.workers.unwrap_or(cores).min(connections);
+    let builder = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(connections / workers)
+        .shutdown_timeout(DRAIN_SECONDS)
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
     let state = web::Data::new(state);
     let docs = docs::Docs::new();
-    let server = HttpServer::new(move || {
-        App::new()
+    let listening = builder.listen("http", listener, move || {
+        let app = App::new()
             .app_data(state.clone())
             .app_data(web::Data::new(docs.clone()))
             .configure(routes::configure)
             .configure(docs::configure)
             .default_service(web::to(layers::not_found))
             .wrap(Compress::default())
+            .wrap(from_fn(layers::limited))
+            .wrap(layers::cors(&settings.cors_origins))
             .wrap(TracingLogger::<layers::RequestSpan>::new())
             .wrap(from_fn(layers::outermost))
-    })
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(HEAD_TIMEOUT)
-    .client_disconnect_timeout(Duration::from_secs(2))
-    .shutdown_timeout(DRAIN_SECONDS)
-    .disable_signals();
-    let server = match settings.workers {
-        Some(workers) => server.workers(workers),
-        None => server,
-    };
-    Ok(server.listen(listener)?.run())
+            .wrap(layers::headers(settings.https_only))
+            .into_factory()
+            .map_err(|error: Error| error.error_response());
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(KEEP_ALIVE)
+            // Its timer knows only the first head: the connection's own deadlines know them all.
+            .client_request_timeout(Duration::ZERO)
+            .client_disconnect_timeout(DISCONNECT)
+            .on_connect_ext(|connection: &Connection<TcpStream>, data: &mut Extensions| {
+                data.insert(connection.exchange());
+            })
+            .finish(map_config(app, |()| AppConfig::default()));
+        fn_service(async |stream: TcpStream| {
+            let peer = stream.peer_addr().ok();
+            Ok::<_, DispatchError>((Connection::new(stream), Protocol::Http1, peer))
+        })
+        .and_then(http)
+    })?;
+    Ok(listening.run())
 }

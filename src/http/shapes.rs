@@ -14,7 +14,7 @@ use watchme_actors::domain::{
 #[serde(rename_all = "camelCase")]
 #[schema(as = User, example = json!({
     "id": "0190f5fe-7c00-7a00-8000-000000000001", "email": "ada@example.com", "name": "Ada",
-    "role": "user", "status": "active",
+    "emailVerified": true, "pendingEmail": null, "role": "user", "status": "active",
     "createdAt": "2026-03-01T20:15:00Z", "updatedAt": "2026-03-01T20:15:00Z"}))]
 pub(crate) struct UserBody {
     #[schema(value_type = Uuid)]
@@ -22,6 +22,11 @@ pub(crate) struct UserBody {
     /// In lower case.
     #[schema(value_type = String, format = "email", max_length = 254)]
     email: Email,
+    /// Whether the address needs no verification (any more).
+    email_verified: bool,
+    /// The address that the account is to have once it is verified.
+    #[schema(value_type = Option<String>, required = true, format = "email", max_length = 254)]
+    pending_email: Option<Email>,
     #[schema(value_type = String, min_length = 1, max_length = 100)]
     name: PersonName,
     #[schema(value_type = RoleWord)]
@@ -57,6 +62,8 @@ impl From<User> for UserBody {
         Self {
             id: user.id,
             email: user.email,
+            email_verified: user.email_verified,
+            pending_email: user.pending_email,
             name: user.name,
             role: user.role.as_str(),
             status: user.status.as_str(),

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use url::Url;
 use watchme_actors::{
@@ -15,15 +16,18 @@ use watchme_actors::{
     changes::Applied,
     domain::EntitlementMode,
     ports::{
-        Accounts, Catalogue, Change, ChangeFeed, Clock, EventBus, Packages, Probe, Subscriptions,
-        WatchLog,
+        Accounts, AuditLog, Catalogue, Change, ChangeFeed, Clock, EventBus, MailQueue, MailTokens,
+        Packages, Probe, Sessions, Subscriptions, Throttles, WatchLog,
     },
 };
 
-use super::{idempotency::Fingerprints, page_cache::PageCache, red::Red};
+use super::{
+    ErrorCode, Problem, idempotency::Fingerprints, layers::ClientLimit, page_cache::PageCache,
+    red::Red, throttle::Throttle,
+};
 use crate::{
-    auth::{AccountGate, Keys, Passwords, Tokens},
-    config::PackageCreators,
+    auth::{AccountGate, Keys, Passwords, RefreshTokens, Tokens},
+    config::{PackageCreators, SessionConfig, ThrottleConfig},
 };
 
 /// Everything outside that handlers work with.
@@ -31,12 +35,22 @@ use crate::{
 pub struct Ports {
     /// Accounts.
     pub accounts: Arc<dyn Accounts>,
+    /// Sessions.
+    pub sessions: Arc<dyn Sessions>,
+    /// Mails that wait.
+    pub mail_queue: Arc<dyn MailQueue>,
+    /// Tokens that came by mail.
+    pub mail_tokens: Arc<dyn MailTokens>,
     /// Packages.
     pub packages: Arc<dyn Packages>,
     /// Subscriptions.
     pub subscriptions: Arc<dyn Subscriptions>,
     /// Marks and plays.
     pub watch_log: Arc<dyn WatchLog>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
+    /// What was done how often.
+    pub throttles: Arc<dyn Throttles>,
     /// Stored movies; handlers only count them.
     pub catalogue: Arc<dyn Catalogue>,
     /// Changes that every replica hears of.
@@ -54,10 +68,10 @@ pub struct Ports {
 /// What signing in needs.
 #[derive(Clone)]
 pub struct Auth {
-    /// The secrets of access tokens.
+    /// The secrets that every key is derived from.
     pub keys: Keys,
-    /// For how long an access token counts.
-    pub access_token_ttl: Duration,
+    /// For how long somebody stays signed in.
+    pub sessions: SessionConfig,
     /// The hasher of passwords.
     pub passwords: Passwords,
 }
@@ -71,10 +85,16 @@ pub struct Settings {
     pub package_creators: PackageCreators,
     /// Whether users subscribe themselves.
     pub self_service: bool,
+    /// Whether an address has to be verified before its account can be used.
+    pub email_verification: bool,
     /// What poster and backdrop paths are appended to, with their size.
     pub image_base_url: Url,
     /// For how long encoded pages are remembered.
     pub page_ttl: Duration,
+    /// How often something may be done.
+    pub throttles: ThrottleConfig,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Whether traffic should come here.
@@ -100,8 +120,12 @@ pub struct AppState {
     pub(crate) ports: Ports,
     pub(crate) handles: Handles,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) refresh_tokens: Arc<RefreshTokens>,
+    pub(crate) sessions: SessionConfig,
     pub(crate) passwords: Passwords,
     pub(crate) gate: Arc<AccountGate>,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) client_limit: Option<Arc<ClientLimit>>,
     pub(crate) fingerprints: Arc<Fingerprints>,
     pub(crate) pages: Arc<PageCache>,
     pub(crate) red: Arc<Red>,
@@ -121,11 +145,17 @@ impl AppState {
         settings: Settings,
         readiness: Arc<Readiness>,
     ) -> Result<Self, prometheus::Error> {
-        let clock = Arc::clone(&ports.clock);
+        let clock = || Arc::clone(&ports.clock);
+        let throttle =
+            Throttle::new(Arc::clone(&ports.throttles), clock(), &auth.keys, settings.throttles);
         Ok(Self {
-            gate: Arc::new(AccountGate::new(Arc::clone(&ports.accounts))),
-            tokens: Arc::new(Tokens::new(&auth.keys, auth.access_token_ttl, clock)),
+            gate: Arc::new(AccountGate::new(Arc::clone(&ports.sessions), clock())),
+            tokens: Arc::new(Tokens::new(&auth.keys, auth.sessions.access_token_ttl, clock())),
+            refresh_tokens: Arc::new(RefreshTokens::new(&auth.keys)),
+            sessions: auth.sessions,
             passwords: auth.passwords,
+            throttle: Arc::new(throttle),
+            client_limit: settings.throttles.client.and_then(ClientLimit::new).map(Arc::new),
             fingerprints: Arc::new(Fingerprints::new(&auth.keys)),
             pages: Arc::new(PageCache::new(settings.page_ttl, handles.alone.clone())),
             red: Arc::new(Red::new()?),
@@ -136,18 +166,26 @@ impl AppState {
         })
     }
 
+    /// Refuses what ends in a mail where no way out was set up.
+    pub(crate) fn can_mail(&self) -> Result<(), Problem> {
+        match self.handles.mailer {
+            Some(_) => Ok(()),
+            None => Err(Problem::of(ErrorCode::MailUnavailable)),
+        }
+    }
+
     /// Forgets what changes make untrue, until the actors end. The actors know of a change before
     /// it comes here, so that what is encoded anew is encoded of what is true now.
     pub(crate) async fn follow(self, mut applied: Receiver<Applied>) {
         loop {
             match applied.recv().await {
-                Ok(Applied::Change(Change::Account(_))) => self.gate.forget(),
+                Ok(Applied::Change(Change::Account(user))) => self.gate.forget(user),
                 Ok(Applied::Change(Change::Genres | Change::Movie(_) | Change::AllMovies)) => {
                     self.pages.forget();
                 }
                 Ok(Applied::Change(Change::Subscriptions(_) | Change::Package(_))) => {}
                 Ok(Applied::Everything) | Err(RecvError::Lagged(_)) => {
-                    self.gate.forget();
+                    self.gate.forget_all();
                     self.pages.forget();
                 }
                 Err(RecvError::Closed) => return,

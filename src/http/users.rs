@@ -12,6 +12,7 @@ use super::{
     AppState, ErrorCode, Problem,
     body::RawBody,
     check::Check,
+    client_address::client_address,
     effect::carried_through,
     guard::Caller,
     pages::{self, PageBody},
@@ -99,11 +100,14 @@ pub(crate) struct Profile {
 
 /// Change one's own profile
 ///
-/// Only the owner may, admins included.
+/// Only the owner may, admins included. Where addresses are verified, another address is the
+/// account's `pendingEmail` until a token that is mailed to it comes back; the address that the
+/// account has drops that.
 #[utoipa::path(put, path = "/api/v1/users/{id}", tag = "users", params(("id" = Uuid, Path)),
     request_body = Profile,
     responses((status = 200, description = "The account as it is now", body = UserBody)))]
 pub(crate) async fn replace(
+    req: HttpRequest,
     caller: Caller,
     body: RawBody,
     state: Data<AppState>,
@@ -113,7 +117,16 @@ pub(crate) async fn replace(
     let name = check.parse::<PersonName>("name", &wanted.name);
     let email = check.parse::<Email>("email", &wanted.email);
     let (Some(name), Some(email)) = (name, email) else { return Err(check.problem()) };
-    let change = ProfileChange { name, email };
+    let verified_first = state.settings.email_verification;
+    if verified_first {
+        let user = state.ports.accounts.user(caller.id).await?;
+        let user = user.ok_or_else(|| Problem::of(ErrorCode::AccountInactive))?;
+        if user.email != email && user.pending_email.as_ref() != Some(&email) {
+            state.can_mail()?;
+            state.throttle.forgot(&email, client_address(&req)).await?;
+        }
+    }
+    let change = ProfileChange { name, email, verified_first };
     let now = state.ports.clock.now();
     let user = state.ports.accounts.change_profile(caller.id, change, now).await?;
     respond::ok(&UserBody::from(user))
@@ -141,9 +154,10 @@ pub(crate) fn user_id(req: &HttpRequest) -> Result<UserId, Problem> {
     respond::path_id(req, "id", ErrorCode::UserNotFound)
 }
 
-/// Lets nobody here use what an account was allowed before, and tells the other replicas.
+/// Lets nobody here use what an account or a session of it was allowed before, and tells the other
+/// replicas.
 pub(crate) async fn standing_changed(state: &AppState, user: UserId) {
-    state.gate.forget();
+    state.gate.forget(user);
     state.ports.changes.announce(Change::Account(user)).await;
 }
 

@@ -60,6 +60,7 @@ async fn nothing_of_a_deleted_account_stays_in_any_store() {
             "mark_genres.user_id",
             "outbox.user_id",
             "idempotency_keys.owner",
+            "audit_log.subject_id",
         ] {
             assert!(stores.in_sql(&user.id).await.contains(&place.to_owned()), "{place}");
         }
@@ -74,13 +75,28 @@ async fn nothing_of_a_deleted_account_stays_in_any_store() {
         by.delete(&format!("/users/{}", user.id)).await.expect(204);
         relayed(&app).await;
 
-        // The one thing that stays is the announcement that the user is gone.
+        // What stays is the announcement that the user is gone, and in the audit log by whom what
+        // was done: an operator has to answer for it longer than an account lasts.
         let mut left = stores.in_sql(&user.id).await;
         // The packages' names in this test carry the id; they are the operator's.
         left.retain(|place| {
-            !place.starts_with("packages.") && !place.starts_with("package_versions.")
+            !place.starts_with("packages.")
+                && !place.starts_with("package_versions.")
+                && place != "audit_log.after_state"
         });
+        left.retain(|place| !["audit_log.actor_id", "audit_log.subject_id"].contains(&&**place));
         assert!(left.iter().all(|place| place.starts_with("outbox.")), "{left:?}");
+        let told = "SELECT COUNT(*) FROM audit_log WHERE (actor_id = ? AND address IS NOT NULL)
+            OR (subject_id = ? AND COALESCE(before_state, after_state) IS NOT NULL)
+            OR (subject_kind <> 'package' AND INSTR(after_state, ?) > 0)";
+        let told: i64 = sqlx::query_scalar(told)
+            .bind(user.id.clone())
+            .bind(user.id.clone())
+            .bind(user.id.clone())
+            .fetch_one(&stores.sql)
+            .await
+            .unwrap();
+        assert_eq!(told, 0, "the log tells nothing of the person");
         let kinds: Vec<String> = sqlx::query_scalar("SELECT kind FROM outbox WHERE user_id = ?")
             .bind(user.id.clone())
             .fetch_all(&stores.sql)

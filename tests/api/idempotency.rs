@@ -235,14 +235,15 @@ async fn strangers_with_the_same_key_do_not_meet() {
 
 #[tokio::test]
 async fn a_key_outlives_a_change_of_the_signing_secret() {
-    let (old, new) = ("o".repeat(32), "n".repeat(32));
-    let mut app = TestApp::start_with(&[("JWT_SECRET", &old)]).await;
+    let (old, new) =
+        ("the old secret, of more than 32 bytes", "the new secret, of more than 32 bytes");
+    let mut app = TestApp::start_with(&[("JWT_SECRET", old)]).await;
     let user = app.user().await;
     let id = app.admin().await.make_package("One", &[18]).await;
     let key = [("idempotency-key", "once")];
     let body = json!({ "packageId": id });
     let first = user.post_with("/subscriptions", &key, &body).await.expect(201);
-    app = app.restart_with(&[("JWT_SECRET", &new), ("JWT_SECRET_PREVIOUS", &old)]).await;
+    app = app.restart_with(&[("JWT_SECRET", new), ("JWT_SECRET_PREVIOUS", old)]).await;
     let user = user.at(&app.client);
     assert_eq!(user.post_with("/subscriptions", &key, &body).await.expect(201), first);
 }

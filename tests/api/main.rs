@@ -5,13 +5,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admin_command;
+mod audit;
 mod auth;
+mod cors;
 mod document;
 mod entitlements;
 mod erasure;
 mod genres;
+mod hardening;
 mod health;
-mod hostile;
 mod idempotency;
 mod movie_details;
 mod movies;
@@ -20,13 +23,19 @@ mod oracle;
 mod packages;
 mod pages;
 mod panics;
+mod passwords;
 mod plays;
 mod problems;
+mod recovery;
 mod reports;
 mod restart;
+mod sessions;
 mod subscriptions;
+mod throttles;
 mod tmdb;
 mod tmdb_faults;
+mod tokens;
 mod trending;
 mod users;
+mod verification;
 mod watched;

@@ -7,19 +7,29 @@ use serde_json::json;
 use crate::{
     document::{Checker, operation},
     oracle::{DRAMA, FIGHT_CLUB},
-    support::TestApp,
+    support::{TestApp, smtp::SmtpDouble},
 };
 
 /// The rows of the interface's table that belong to the core.
 const CORE: &[(&str, &str)] = &[
     ("POST", "/auth/register"),
     ("POST", "/auth/login"),
+    ("POST", "/auth/refresh"),
+    ("POST", "/auth/logout"),
+    ("GET", "/auth/sessions"),
+    ("DELETE", "/auth/sessions/{id}"),
+    ("PUT", "/auth/password"),
+    ("POST", "/auth/password/forgot"),
+    ("POST", "/auth/password/reset"),
+    ("POST", "/auth/email/verify"),
+    ("POST", "/auth/email/verification"),
     ("GET", "/users/me"),
     ("GET", "/users"),
     ("GET", "/users/{id}"),
     ("PUT", "/users/{id}"),
     ("DELETE", "/users/{id}"),
     ("PATCH", "/admin/users/{id}"),
+    ("GET", "/admin/audit"),
     ("GET", "/genres"),
     ("GET", "/genres/sync"),
     ("POST", "/genres/sync"),
@@ -95,6 +105,11 @@ async fn every_refusal_is_documented() {
     let unknown = "0190f5fe-7c00-7a00-8000-0000000000ff";
     let document = it.document.clone();
     for (path, item) in document["paths"].as_object().unwrap() {
+        // One session that this ends, so that the others go on.
+        let (user, admin) = match path.ends_with("/auth/logout") {
+            true => (app.user().await, app.admin().await),
+            false => (user.clone(), admin.clone()),
+        };
         for method in ["get", "post", "put", "patch"].iter().filter(|it| item.get(*it).is_some()) {
             let method = &method.to_uppercase();
             for id in [unknown, "2000000000", "550", "nonsense"] {
@@ -151,7 +166,8 @@ async fn every_refusal_is_documented() {
 async fn every_success_is_documented() {
     const V1: &str = "/api/v1";
     const JSON: (&str, &str) = ("content-type", "application/json");
-    let app = TestApp::start().await;
+    let smtp = SmtpDouble::start().await;
+    let app = TestApp::start_with(&[("WATCHME_SMTP_URL", &smtp.url())]).await;
     let (admin, user) = (app.admin().await, app.subscriber(&[DRAMA]).await);
     let mut it = Checker::new(&app).await;
     let nobody = &app.client;
@@ -168,9 +184,53 @@ async fn every_success_is_documented() {
     let login = v1("/auth/login");
     let right = r#"{"email":"doc@example.com","password":"a long enough password"}"#;
     let wrong = r#"{"email":"doc@example.com","password":"a wrong enough password"}"#;
-    it.send(nobody, "POST", &login, &login, &[JSON], Some(right)).await.expect(200);
+    let tokens = it.send(nobody, "POST", &login, &login, &[JSON], Some(right)).await.expect(200);
     let refused = it.send(nobody, "POST", &login, &login, &[JSON], Some(wrong)).await;
     refused.problem(401, "invalid_credentials");
+    let refresh = v1("/auth/refresh");
+    let body = json!({ "refreshToken": tokens["refreshToken"] }).to_string();
+    let tokens =
+        it.send(nobody, "POST", &refresh, &refresh, &[JSON], Some(&body)).await.expect(200);
+    let holder = app.client.with_token(tokens["accessToken"].as_str().unwrap());
+    let path = v1("/auth/password");
+    let body = r#"{"currentPassword":"a long enough password","newPassword":"a longer password"}"#;
+    it.send(&holder, "PUT", &path, &path, &[JSON], Some(body)).await.expect(204);
+    let again = it.send(&holder, "PUT", &path, &path, &[JSON], Some(body)).await;
+    again.problem(403, "wrong_password");
+    let other = holder.login("doc@example.com", "a longer password").await;
+    let sessions = other.get("/auth/sessions").await.data();
+    let one = sessions.iter().find(|session| session["current"] == false).unwrap();
+    let url = v1(&format!("/auth/sessions/{}", one["id"].as_str().unwrap()));
+    let path = v1("/auth/sessions/{id}");
+    it.send(&other, "DELETE", &path, &url, &[], None).await.expect(204);
+    let missing = it.send(&other, "DELETE", &path, &url, &[], None).await;
+    missing.problem(404, "session_not_found");
+    let path = v1("/auth/logout");
+    it.send(&other, "POST", &path, &path, &[], None).await.expect(204);
+    it.send(&other, "POST", &path, &path, &[], None).await.problem(401, "session_ended");
+
+    let forgot = v1("/auth/password/forgot");
+    let email = Some(r#"{"email":"doc@example.com"}"#);
+    it.send(nobody, "POST", &forgot, &forgot, &[JSON], email).await.expect(202);
+    // The first one said that the password was changed.
+    let token = smtp.mails_to("doc@example.com", 2).await[1].token();
+    let reset = v1("/auth/password/reset");
+    let body = json!({ "token": token, "password": "a longer enough password" }).to_string();
+    it.send(nobody, "POST", &reset, &reset, &[JSON], Some(&body)).await.expect(204);
+    let used = it.send(nobody, "POST", &reset, &reset, &[JSON], Some(&body)).await;
+    used.problem(422, "invalid_mail_token");
+    let again = v1("/auth/email/verification");
+    it.send(&user, "POST", &again, &again, &[], None).await.expect(202);
+
+    let url = smtp.url();
+    let settings = [("WATCHME_SMTP_URL", url.as_str()), ("WATCHME_EMAIL_VERIFICATION", "on")];
+    let strict = TestApp::start_with(&settings).await;
+    let body = r#"{"email":"strict@example.com","password":"a long enough password","name":"Doc"}"#;
+    let path = v1("/auth/register");
+    it.send(&strict.client, "POST", &path, &path, &[JSON], Some(body)).await.expect(202);
+    let token = smtp.mails_to("strict@example.com", 1).await[0].token();
+    let (verify, body) = (v1("/auth/email/verify"), json!({ "token": token }).to_string());
+    it.send(&strict.client, "POST", &verify, &verify, &[JSON], Some(&body)).await.expect(204);
 
     // Everything that is read without an id, by an admin who has something of everything.
     admin.subscribe(&user.package(&format!("Package of {}", user.id)).await).await;

@@ -208,7 +208,9 @@ async fn the_last_active_admin_stays_one() {
         admin.patch(&own, body).await.problem(409, "last_admin");
     }
     admin.delete(&format!("/users/{}", admin.id)).await.problem(409, "last_admin");
-    admin.patch(&bobs, &json!({ "status": "active" })).await.expect(200);
+    let enabled = admin.patch(&bobs, &json!({ "status": "active" })).await.expect(200);
+    // What was ended by disabling stays so.
+    let bob = app.client.login(enabled["email"].as_str().unwrap(), USER_PASSWORD).await;
     admin.delete(&format!("/users/{}", admin.id)).await.expect(204);
     bob.delete(&format!("/users/{}", bob.id)).await.problem(409, "last_admin");
     bob.get("/users").await.expect(200);

@@ -14,9 +14,12 @@ mod documents;
 mod documents_mongodb;
 mod documents_outage;
 mod documents_schema;
+mod housekeeping;
+mod mail;
 mod metadata;
 mod sql;
 mod sql_mysql;
 mod sql_outage;
+mod sql_sessions;
 #[path = "../support/mod.rs"]
 mod support;

@@ -21,7 +21,7 @@ fn settings(folder: &Path) -> SqlSettings {
     SqlSettings::new(format!("sqlite://{}/watchme.db?mode=rwc", folder.display()))
 }
 
-async fn open(folder: &Path) -> SqlStore {
+pub(crate) async fn open(folder: &Path) -> SqlStore {
     let store = SqlStore::open(&settings(folder)).await.unwrap();
     store.migrate().await.unwrap();
     store
@@ -32,18 +32,27 @@ async fn fresh() -> SqlPorts {
     let store = Arc::new(open(folder.path()).await);
     SqlPorts {
         accounts: store.clone(),
+        sessions: store.clone(),
         packages: store.clone(),
         subscriptions: store.clone(),
         watch_log: store.clone(),
         outbox: store.clone(),
+        mail_queue: store.clone(),
+        mail_tokens: store.clone(),
         dead_letters: store.clone(),
-        lease: store,
+        lease: store.clone(),
+        audit: store.clone(),
+        housekeeping: store.clone(),
+        throttles: store,
         keep: Box::new(folder),
     }
 }
 
 mod accounts {
     watchme_actors::accounts_contract!(super::fresh);
+}
+mod sessions {
+    watchme_actors::sessions_contract!(super::fresh);
 }
 mod packages {
     watchme_actors::packages_contract!(super::fresh);
@@ -57,13 +66,23 @@ mod watch_log {
 mod outbox {
     watchme_actors::outbox_contract!(super::fresh);
 }
+mod audit {
+    watchme_actors::audit_contract!(super::fresh);
+}
+mod mails {
+    watchme_actors::mails_contract!(super::fresh);
+}
 mod leases {
     watchme_actors::leases_contract!(super::fresh);
+}
+mod throttles {
+    watchme_actors::throttles_contract!(super::fresh);
 }
 
 fn account(name: &str, now: Timestamp) -> NewAccount {
     NewAccount {
         email: format!("{name}@example.com").parse().unwrap(),
+        email_verified: true,
         name: name.parse().unwrap(),
         role: Role::User,
         password_hash: "hash".into(),

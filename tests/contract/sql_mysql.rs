@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use watchme::adapters::sql::SqlStore;
 use watchme_actors::{
-    domain::{ApplyTo, GenreSet, Timestamp, UserId, Viewing, WatchEvent},
+    domain::{ApplyTo, GenreSet, RateLimit, Timestamp, UserId, Viewing, WatchEvent},
     ports::{
-        Accounts, AddPlay, IdempotencyKey, Lease, LeaseOwner, Outbox, PackageEdit, Packages, Probe,
-        Subscriptions, WatchError, WatchLog,
+        Accounts, AddPlay, IdempotencyKey, Lease, LeaseOwner, Meter, Outbox, PackageEdit, Packages,
+        Probe, Subscriptions, Throttles, WatchError, WatchLog,
     },
     testing::SqlPorts,
 };
@@ -23,18 +23,27 @@ async fn fresh() -> Option<SqlPorts> {
     let store = Arc::new(database.store().await);
     Some(SqlPorts {
         accounts: store.clone(),
+        sessions: store.clone(),
         packages: store.clone(),
         subscriptions: store.clone(),
         watch_log: store.clone(),
         outbox: store.clone(),
+        mail_queue: store.clone(),
+        mail_tokens: store.clone(),
         dead_letters: store.clone(),
-        lease: store,
+        lease: store.clone(),
+        audit: store.clone(),
+        housekeeping: store.clone(),
+        throttles: store,
         keep: Box::new(database),
     })
 }
 
 mod accounts {
     watchme_actors::accounts_contract!(super::fresh);
+}
+mod sessions {
+    watchme_actors::sessions_contract!(super::fresh);
 }
 mod packages {
     watchme_actors::packages_contract!(super::fresh);
@@ -48,8 +57,17 @@ mod watch_log {
 mod outbox {
     watchme_actors::outbox_contract!(super::fresh);
 }
+mod audit {
+    watchme_actors::audit_contract!(super::fresh);
+}
+mod mails {
+    watchme_actors::mails_contract!(super::fresh);
+}
 mod leases {
     watchme_actors::leases_contract!(super::fresh);
+}
+mod throttles {
+    watchme_actors::throttles_contract!(super::fresh);
 }
 
 /// Two replicas over one database.
@@ -185,6 +203,17 @@ async fn one_of_two_replicas_has_a_lease() {
         assert!(again.unwrap() && taken.unwrap(), "round {round}");
         assert!(!reach(holder, minute).await.unwrap());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_is_exact_over_two_replicas() {
+    let Some((stores, _database)) = replicas().await else { return };
+    let limit = RateLimit { count: 100.try_into().unwrap(), period: Duration::from_secs(3_600) };
+    let meters = &[Meter { name: "register:somewhere".to_owned(), limit }];
+    let now = Timestamp::now();
+    let charged = join_all((0..400).map(|n| stores[n % 2].charge(meters, now))).await;
+    let refused = charged.into_iter().filter(|it| it.as_ref().unwrap().refused_for.is_some());
+    assert_eq!(refused.count(), 300);
 }
 
 /// Given up after more and more time, so at every step of the transaction.

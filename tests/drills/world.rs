@@ -149,9 +149,16 @@ impl World {
 
     /// Starts replicas and waits until they are ready.
     pub async fn replicas(&self, number: usize) -> Vec<Replica> {
+        self.replicas_with(number, &[]).await
+    }
+
+    /// The same, with further settings.
+    pub async fn replicas_with(&self, number: usize, further: &[(&str, &str)]) -> Vec<Replica> {
         let mut replicas = Vec::new();
+        let further: Vec<(String, String)> =
+            further.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         for number in 0..number {
-            let mut settings = self.settings.clone();
+            let mut settings = [self.settings.as_slice(), &further].concat();
             let nats_line = match &self.stores {
                 Stores::Embedded => None,
                 Stores::Engines(engines) => {

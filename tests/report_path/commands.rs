@@ -2,14 +2,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use watchme::commands::{Replay, Since, Task, TaskError, TaskPorts, run};
+use watchme::{
+    auth::Passwords,
+    commands::{Replay, Since, Task, TaskError, TaskPorts, run},
+    config::PasswordConfig,
+};
 use watchme_actors::{domain::UserId, ports::Outbox};
 
 use crate::world::{World, eventually};
 
 async fn told(world: &World, task: Task) -> Result<String, TaskError> {
     let bus = world.stores.bus().await;
+    let hashing =
+        PasswordConfig { memory: 64, passes: 1, lanes: 1, queue: 1, wait: Duration::from_secs(2) };
     let ports = TaskPorts {
+        accounts: Arc::new(world.sql.clone()),
+        passwords: Passwords::new(hashing).unwrap(),
         dead_letters: bus.dead_letters.clone(),
         outbox: Arc::new(world.sql.clone()),
         reports: world.reports.clone(),

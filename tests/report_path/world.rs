@@ -77,6 +77,8 @@ impl World {
                 watch_log: Arc::new(self.sql.clone()),
                 outbox: Arc::new(self.sql.clone()),
                 lease: self.stores.lease(),
+                housekeeping: Arc::new(self.sql.clone()),
+                mails: None,
                 catalogue: documents.catalogue,
                 genres: documents.genres,
                 reports: documents.reports,
@@ -96,6 +98,7 @@ impl World {
                 entitlement_mode: EntitlementMode::Any,
                 entitlement_max_age: Duration::from_secs(60),
                 entitlement_max_age_alone: Duration::from_secs(2),
+                audit_retention: Duration::from_secs(86_400),
             },
         );
         Running { handles, bus, arbiter }
@@ -104,6 +107,7 @@ impl World {
     pub(crate) async fn user(&self) -> UserId {
         let account = NewAccount {
             email: format!("{}@example.com", UserId::generate()).parse().unwrap(),
+            email_verified: true,
             name: "Ada".parse().unwrap(),
             role: Role::User,
             password_hash: "none".into(),

@@ -20,6 +20,7 @@ use watchme_actors::{Handles, catalogue_sync::CatalogueState};
 use super::{
     Client,
     backend::{self, Backend},
+    unthrottled::UNTHROTTLED,
 };
 
 pub const ADMIN_EMAIL: &str = "admin@watchme.example";
@@ -83,8 +84,10 @@ impl TestApp {
             ("WATCHME_ADMIN_EMAIL", ADMIN_EMAIL),
             ("WATCHME_ADMIN_PASSWORD", ADMIN_PASSWORD),
         ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+        .iter()
+        .chain(UNTHROTTLED)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
         let engines = backend.iter().flat_map(Backend::settings);
         all.extend(engines.map(|(name, value)| (name.to_owned(), value)));
         all.extend(settings.iter().map(|(name, value)| ((*name).into(), (*value).into())));
@@ -118,6 +121,17 @@ impl TestApp {
                 .collect(),
             stop: Some(stop),
             thread: Some(thread),
+        }
+    }
+
+    /// Stops it in order; what it keeps stays until this is dropped.
+    pub fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let outcome = thread.join();
+            assert!(std::thread::panicking() || outcome.is_ok(), "the service stops in order");
         }
     }
 
@@ -182,13 +196,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let outcome = thread.join();
-            assert!(std::thread::panicking() || outcome.is_ok(), "the service stops in order");
-        }
+        self.stop();
     }
 }
 

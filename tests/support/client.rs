@@ -134,6 +134,19 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<Vec<u8>>,
     ) -> reqwest::Result<Answer> {
+        let headers: Vec<(&str, &[u8])> =
+            headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        self.send_bytes(method, path, &headers, body).await
+    }
+
+    /// The same with headers that may be no ASCII.
+    pub async fn send_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &[u8])],
+        body: Option<Vec<u8>>,
+    ) -> reqwest::Result<Answer> {
         let url = match path.strip_prefix('/') {
             Some(absolute) if absolute.starts_with('/') => format!("{}{absolute}", self.base),
             _ => format!("{}/api/v1{path}", self.base),
@@ -145,7 +158,7 @@ impl Client {
         for (name, value) in headers {
             request = request.header(
                 HeaderName::from_bytes(name.as_bytes()).unwrap(),
-                HeaderValue::from_str(value).unwrap(),
+                HeaderValue::from_bytes(value).unwrap(),
             );
         }
         if let Some(body) = body {

@@ -8,13 +8,16 @@ pub mod app;
 pub mod backend;
 pub mod client;
 pub mod engines;
+pub mod mails;
 pub mod mysql;
 pub mod nats;
 pub mod places;
 pub mod process;
 pub mod proxy;
+pub mod smtp;
 pub mod stores;
 pub mod tmdb_double;
+pub mod unthrottled;
 
 pub use app::TestApp;
 pub use client::{Answer, Client};

@@ -27,8 +27,17 @@ async fn open(url: &str) -> AnyPool {
 impl Places {
     /// Those of a service under test.
     pub async fn of(app: &TestApp) -> Self {
+        Self::open(app, "ro").await
+    }
+
+    /// The same, to change what the service has stored.
+    pub async fn of_writable(app: &TestApp) -> Self {
+        Self::open(app, "rw").await
+    }
+
+    async fn open(app: &TestApp, mode: &str) -> Self {
         let Some(backend) = app.backend() else {
-            let file = |name| format!("sqlite://{}?mode=ro", app.folder().join(name).display());
+            let file = |name| format!("sqlite://{}?mode={mode}", app.folder().join(name).display());
             return Self {
                 sql: open(&file("watchme.db")).await,
                 documents: Documents::Sqlite(open(&file("documents.db")).await),

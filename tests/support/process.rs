@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::unthrottled::UNTHROTTLED;
+
 /// A running `watchme`. Dropping it kills it.
 pub struct Process(Child);
 
@@ -33,6 +35,7 @@ impl Process {
             .env("WATCHME_DATA_DIR", folder)
             .env("WATCHME_LISTEN", address)
             .env("RUST_LOG", "error")
+            .envs(UNTHROTTLED.iter().copied())
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

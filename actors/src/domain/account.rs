@@ -14,6 +14,12 @@ pub struct User {
     pub id: UserId,
     /// Unique among accounts, compared without regard to case.
     pub email: Email,
+    /// Whether somebody who reads mail at the address has said so. True wherever nobody is asked.
+    #[serde(default = "yes")]
+    pub email_verified: bool,
+    /// The address that the user wants to have, until it is verified.
+    #[serde(default)]
+    pub pending_email: Option<Email>,
     /// What the user is called.
     pub name: PersonName,
     /// What the user may do.
@@ -24,6 +30,20 @@ pub struct User {
     pub created_at: Timestamp,
     /// When its data last changed.
     pub updated_at: Timestamp,
+}
+
+impl User {
+    /// Whether a verification of this address changes anything for the account.
+    #[must_use]
+    pub fn waits_for(&self, address: &Email) -> bool {
+        let own = self.email == *address && !self.email_verified;
+        own || self.pending_email.as_ref() == Some(address)
+    }
+}
+
+/// Answers that were stored before there was anything to verify.
+fn yes() -> bool {
+    true
 }
 
 macro_rules! word_enum {

@@ -63,6 +63,8 @@ uuid_id! {
     PlayId,
     /// A watch event.
     EventId,
+    /// A session: what a login begins, and every refresh goes on with.
+    SessionId,
 }
 
 macro_rules! tmdb_id {

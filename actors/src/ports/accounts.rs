@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Created, IdempotencyKey, StoreError};
 use crate::domain::{
-    Email, Page, PageRequest, PersonName, Role, Timestamp, User, UserId, UserStatus,
+    Email, Page, PageRequest, PersonName, Role, SessionId, Timestamp, User, UserId, UserStatus,
 };
 
 /// An account to be made.
@@ -12,6 +12,8 @@ use crate::domain::{
 pub struct NewAccount {
     /// Its address.
     pub email: Email,
+    /// Whether the address needs no verification (any more).
+    pub email_verified: bool,
     /// What the user is called.
     pub name: PersonName,
     /// What the user may do.
@@ -51,6 +53,8 @@ pub struct ProfileChange {
     pub name: PersonName,
     /// The new address.
     pub email: Email,
+    /// Whether another address has to be verified before it becomes the account's.
+    pub verified_first: bool,
 }
 
 /// An admin's change of an account's standing.
@@ -60,6 +64,17 @@ pub struct StandingChange {
     pub role: Option<Role>,
     /// The new status, if it is to change.
     pub status: Option<UserStatus>,
+}
+
+/// A user's change of their own password.
+#[derive(Clone)]
+pub struct PasswordChange {
+    /// The hash that the password before was checked against.
+    pub checked_hash: String,
+    /// The new one's: an argon2id hash in PHC form.
+    pub new_hash: String,
+    /// The session that goes on; all others end.
+    pub keep: SessionId,
 }
 
 /// Why an account was not made or changed.
@@ -74,6 +89,9 @@ pub enum AccountError {
     /// It is the last active admin, and would not be one any more.
     #[error("this is the last active admin")]
     LastAdmin,
+    /// The password has been changed since it was checked.
+    #[error("the password has been changed meanwhile")]
+    PasswordChanged,
     /// The idempotency key was used with other parameters.
     #[error("the idempotency key was used with other parameters")]
     KeyReused,
@@ -95,6 +113,17 @@ pub trait Accounts: Send + Sync {
         idempotency: Option<&IdempotencyKey>,
     ) -> Result<Created<User>, AccountError>;
 
+    /// Makes an account whose address has to be verified, or none where the address has one: in
+    /// every case a mail says to the address what there is to do, and the answer is the same.
+    ///
+    /// # Errors
+    /// `KeyReused`, `Store`.
+    async fn register(
+        &self,
+        account: NewAccount,
+        idempotency: Option<&IdempotencyKey>,
+    ) -> Result<Created<()>, AccountError>;
+
     /// Makes an account if no admin exists; `None` when one does.
     ///
     /// # Errors
@@ -110,11 +139,17 @@ pub trait Accounts: Send + Sync {
     /// An account with its password hash.
     async fn credentials(&self, email: &Email) -> Result<Option<Credentials>, StoreError>;
 
+    /// Stores another hash of the same password, unless the one that it was made beside has been
+    /// replaced meanwhile; whether it did.
+    async fn rehash(&self, id: UserId, old_hash: &str, new_hash: &str) -> Result<bool, StoreError>;
+
     /// A page of accounts in order of id, which is the order of their making.
     async fn users(&self, filter: &UserFilter, page: PageRequest)
     -> Result<Page<User>, StoreError>;
 
-    /// Changes a profile.
+    /// Changes a profile. Where another address has to be verified first, it is the account's
+    /// `pending_email` until then, and is written to; the address that the account has drops that.
+    /// Else the address before is told of the change.
     ///
     /// # Errors
     /// `NotFound`, `EmailTaken`, `Store`.
@@ -125,7 +160,18 @@ pub trait Accounts: Send + Sync {
         now: Timestamp,
     ) -> Result<User, AccountError>;
 
-    /// Changes role or status.
+    /// Changes a password, ends the user's other sessions and queues a mail that says so.
+    ///
+    /// # Errors
+    /// `NotFound`, `PasswordChanged`, `Store`.
+    async fn change_password(
+        &self,
+        id: UserId,
+        change: PasswordChange,
+        now: Timestamp,
+    ) -> Result<(), AccountError>;
+
+    /// Changes role or status. Disabling ends every session of the account.
     ///
     /// # Errors
     /// `NotFound`, `LastAdmin`, `Store`.

@@ -14,7 +14,7 @@ pub enum Change {
     Subscriptions(UserId),
     /// A package's floor version.
     Package(PackageId),
-    /// A user's role or status, or the account is gone.
+    /// A user's role, status or sessions, or the account is gone.
     Account(UserId),
     /// The list of genres.
     Genres,

@@ -60,8 +60,7 @@ pub trait Outbox: Send + Sync {
     /// What waits.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
 
-    /// Deletes what is kept for a time only: events published before `events_before`, and
-    /// idempotency keys that are older than 24 h at `now`. At most a bounded batch a call; the
+    /// Deletes events that were published before a moment, at most a bounded batch a call; the
     /// number deleted, so that 0 says that nothing is left.
-    async fn purge(&self, events_before: Timestamp, now: Timestamp) -> Result<u64, StoreError>;
+    async fn purge(&self, before: Timestamp) -> Result<u64, StoreError>;
 }

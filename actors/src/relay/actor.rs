@@ -166,13 +166,13 @@ impl Relay {
     }
 
     async fn purge(&self) {
-        let now = self.ports.clock.now();
+        let before = self.ports.clock.now().before(KEEP);
         loop {
-            match self.ports.outbox.purge(now.before(KEEP), now).await {
+            match self.ports.outbox.purge(before).await {
                 Ok(0) => return,
                 Ok(_) => tokio::task::yield_now().await,
                 Err(error) => {
-                    tracing::warn!(%error, "old events and idempotency keys could not be deleted");
+                    tracing::warn!(%error, "old events could not be deleted");
                     return;
                 }
             }

@@ -6,14 +6,17 @@ pub mod fakes;
 use std::{any::Any, sync::Arc};
 
 use crate::ports::{
-    Accounts, Catalogue, ChangeFeed, DeadLetters, EventBus, GenreStore, Lease, Outbox, Packages,
-    Reports, Subscriptions, SyncLog, TrendingStore, WatchLog,
+    Accounts, AuditLog, Catalogue, ChangeFeed, DeadLetters, EventBus, GenreStore, Housekeeping,
+    Lease, MailQueue, MailTokens, Outbox, Packages, Reports, Sessions, Subscriptions, SyncLog,
+    Throttles, TrendingStore, WatchLog,
 };
 
 /// The ports that one SQL adapter implements, over a fresh and empty store.
 pub struct SqlPorts {
     /// Accounts.
     pub accounts: Arc<dyn Accounts>,
+    /// Sessions.
+    pub sessions: Arc<dyn Sessions>,
     /// Packages.
     pub packages: Arc<dyn Packages>,
     /// Subscriptions.
@@ -22,10 +25,20 @@ pub struct SqlPorts {
     pub watch_log: Arc<dyn WatchLog>,
     /// Events that wait.
     pub outbox: Arc<dyn Outbox>,
+    /// Mails that wait.
+    pub mail_queue: Arc<dyn MailQueue>,
+    /// Tokens that came by mail.
+    pub mail_tokens: Arc<dyn MailTokens>,
     /// Events that were buried.
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Leases.
     pub lease: Arc<dyn Lease>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
+    /// What expires.
+    pub housekeeping: Arc<dyn Housekeeping>,
+    /// Throttles.
+    pub throttles: Arc<dyn Throttles>,
     /// Whatever has to live as long as the store.
     pub keep: Box<dyn Any + Send + Sync>,
 }

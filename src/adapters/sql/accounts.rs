@@ -1,28 +1,35 @@
 //! The port of accounts.
 
 use async_trait::async_trait;
+use serde_json::{Value, json};
 use sqlx::{Any, AnyConnection, QueryBuilder, any::AnyRow};
 use watchme_actors::{
     domain::{Email, Page, PageRequest, Role, Timestamp, User, UserId, UserStatus},
     ports::{
-        AccountError, Accounts, Created, Credentials, IdempotencyKey, NewAccount, ProfileChange,
-        StandingChange, StoreError, UserFilter,
+        AccountError, Accounts, Created, Credentials, IdempotencyKey, NewAccount, PasswordChange,
+        ProfileChange, StandingChange, StoreError, UserFilter,
     },
 };
 
 use super::{
-    SqlStore,
+    SqlStore, audit,
     dialect::{Dialect, for_update},
     erasure,
     errors::{Db, is_taken, store_error},
     idempotency::{self, Claim},
-    rows::{contains, get, number, parsed, time},
+    passwords, profile, registration,
+    rows::{contains, get, number, optional, parsed, time},
+    sessions,
 };
 
-pub(super) const BY_ID: &str =
-    "SELECT id, email, name, role, status, created_at, updated_at FROM users WHERE id = ?";
-pub(super) const BY_EMAIL: &str = "SELECT id, email, name, role, status, created_at, updated_at,
+pub(super) const BY_ID: &str = "SELECT id, email, email_verified, pending_email, name, role, status, created_at, updated_at FROM users WHERE id = ?";
+pub(super) const BY_EMAIL: &str =
+    "SELECT id, email, email_verified, pending_email, name, role, status, created_at, updated_at,
     password_hash FROM users WHERE email = ?";
+
+/// Only where the hash is still the one that another was made beside. Binds: hash, identifier, hash.
+pub(super) const REHASH: &str =
+    "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?";
 
 pub(super) const ANY_ADMIN: &str = "SELECT id FROM users WHERE role = 'admin' LIMIT 1";
 
@@ -30,6 +37,8 @@ fn user_of(row: &AnyRow) -> Result<User, StoreError> {
     Ok(User {
         id: parsed(row, "id")?,
         email: parsed(row, "email")?,
+        email_verified: get::<i32>(row, "email_verified")? != 0,
+        pending_email: optional(row, "pending_email")?,
         name: parsed(row, "name")?,
         role: parsed(row, "role")?,
         status: parsed(row, "status")?,
@@ -38,7 +47,7 @@ fn user_of(row: &AnyRow) -> Result<User, StoreError> {
     })
 }
 
-fn email_taken(error: sqlx::Error) -> AccountError {
+pub(super) fn email_taken(error: sqlx::Error) -> AccountError {
     if is_taken(&error) {
         AccountError::EmailTaken
     } else {
@@ -46,10 +55,15 @@ fn email_taken(error: sqlx::Error) -> AccountError {
     }
 }
 
-async fn insert(conn: &mut AnyConnection, account: &NewAccount) -> Result<User, AccountError> {
+pub(super) async fn insert(
+    conn: &mut AnyConnection,
+    account: &NewAccount,
+) -> Result<User, AccountError> {
     let user = User {
         id: UserId::generate(),
         email: account.email.clone(),
+        email_verified: account.email_verified,
+        pending_email: None,
         name: account.name.clone(),
         role: account.role,
         status: UserStatus::Active,
@@ -58,11 +72,13 @@ async fn insert(conn: &mut AnyConnection, account: &NewAccount) -> Result<User, 
     };
     sqlx::query(
         "INSERT INTO users
-            (id, email, name, name_key, role, status, password_hash, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (id, email, email_verified, name, name_key, role, status, password_hash, created_at,
+             updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(user.id.to_string())
     .bind(user.email.as_str())
+    .bind(i32::from(user.email_verified))
     .bind(user.name.as_str())
     .bind(user.name.as_str().to_lowercase())
     .bind(user.role.as_str())
@@ -76,11 +92,45 @@ async fn insert(conn: &mut AnyConnection, account: &NewAccount) -> Result<User, 
     Ok(user)
 }
 
+pub(super) async fn by_id(
+    conn: &mut AnyConnection,
+    id: UserId,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(BY_ID).bind(id.to_string()).fetch_optional(conn).await.db()?;
+    row.as_ref().map(user_of).transpose()
+}
+
+pub(super) async fn by_email(
+    conn: &mut AnyConnection,
+    email: &Email,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(BY_EMAIL).bind(email.as_str()).fetch_optional(conn).await.db()?;
+    row.as_ref().map(user_of).transpose()
+}
+
+/// Notes a change of an account.
+pub(super) async fn note(
+    conn: &mut AnyConnection,
+    action: &'static str,
+    user: UserId,
+    (before, after): (Option<Value>, Option<Value>),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let subject_id = &user.to_string();
+    let entry = audit::Entry { action, subject_kind: "user", subject_id, before, after };
+    audit::record(conn, entry, now).await
+}
+
+pub(super) async fn made(conn: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
+    let after = json!({ "email": user.email, "name": user.name, "role": user.role });
+    note(conn, "account.created", user.id, (None, Some(after)), user.created_at).await
+}
+
 /// Binds: identifier.
 pub(super) fn lock_sql(dialect: Dialect) -> &'static str {
     for_update!(
         dialect,
-        "SELECT id, email, name, role, status, created_at, updated_at FROM users WHERE id = ?"
+        "SELECT id, email, email_verified, pending_email, name, role, status, created_at, updated_at FROM users WHERE id = ?"
     )
 }
 
@@ -163,7 +213,7 @@ pub(super) fn page_query(
         (" ORDER BY id", page.offset())
     };
     let mut query = QueryBuilder::new(
-        "SELECT id, email, name, role, status, created_at, updated_at FROM users",
+        "SELECT id, email, email_verified, pending_email, name, role, status, created_at, updated_at FROM users",
     );
     push_filter(&mut query, filter);
     query.push(order).push(" LIMIT ").push_bind(i64::try_from(size).unwrap_or(i64::MAX));
@@ -185,10 +235,20 @@ impl Accounts for SqlStore {
                 return Ok(Created::Before(user));
             }
             let user = insert(&mut tx, account).await?;
+            made(&mut tx, &user).await?;
             idempotency::answer(&mut tx, idempotency, Some(user.id), &user).await?;
             Ok(Created::Now(user))
         })
         .await
+    }
+
+    async fn register(
+        &self,
+        account: NewAccount,
+        idempotency: Option<&IdempotencyKey>,
+    ) -> Result<Created<()>, AccountError> {
+        let account = &account;
+        self.write(|tx| registration::register(tx, account, idempotency)).await
     }
 
     async fn create_first_admin(&self, account: NewAccount) -> Result<Option<User>, AccountError> {
@@ -197,7 +257,9 @@ impl Accounts for SqlStore {
             if any_admin(&mut tx).await? {
                 return Ok(None);
             }
-            insert(&mut tx, account).await.map(Some)
+            let user = insert(&mut tx, account).await?;
+            made(&mut tx, &user).await?;
+            Ok(Some(user))
         })
         .await
     }
@@ -207,12 +269,7 @@ impl Accounts for SqlStore {
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        self.read(|mut tx| async move {
-            let row =
-                sqlx::query(BY_ID).bind(id.to_string()).fetch_optional(&mut *tx).await.db()?;
-            row.as_ref().map(user_of).transpose()
-        })
-        .await
+        self.read(|mut tx| async move { by_id(&mut tx, id).await }).await
     }
 
     async fn credentials(&self, email: &Email) -> Result<Option<Credentials>, StoreError> {
@@ -224,6 +281,20 @@ impl Accounts for SqlStore {
                 user: user_of(&row)?,
                 password_hash: get(&row, "password_hash")?,
             }))
+        })
+        .await
+    }
+
+    async fn rehash(&self, id: UserId, old_hash: &str, new_hash: &str) -> Result<bool, StoreError> {
+        self.write(|mut tx| async move {
+            let changed = sqlx::query(REHASH)
+                .bind(new_hash)
+                .bind(id.to_string())
+                .bind(old_hash)
+                .execute(&mut *tx)
+                .await
+                .db()?;
+            Ok(changed.rows_affected() == 1)
         })
         .await
     }
@@ -257,25 +328,18 @@ impl Accounts for SqlStore {
         now: Timestamp,
     ) -> Result<User, AccountError> {
         let change = &change;
+        self.write(|tx| profile::change(tx, self.dialect, id, change, now)).await
+    }
+
+    async fn change_password(
+        &self,
+        id: UserId,
+        change: PasswordChange,
+        now: Timestamp,
+    ) -> Result<(), AccountError> {
+        let change = &change;
         self.write(|mut tx| async move {
-            let user = lock_user(&mut tx, self.dialect, id).await?.ok_or(AccountError::NotFound)?;
-            if (&user.name, &user.email) == (&change.name, &change.email) {
-                return Ok(user);
-            }
-            let ProfileChange { name, email } = change.clone();
-            let user = User { name, email, updated_at: now, ..user };
-            sqlx::query(
-                "UPDATE users SET name = ?, name_key = ?, email = ?, updated_at = ? WHERE id = ?",
-            )
-            .bind(user.name.as_str())
-            .bind(user.name.as_str().to_lowercase())
-            .bind(user.email.as_str())
-            .bind(now.as_millis())
-            .bind(id.to_string())
-            .execute(&mut *tx)
-            .await
-            .map_err(email_taken)?;
-            Ok(user)
+            passwords::change(&mut tx, self.dialect, id, change, now).await
         })
         .await
     }
@@ -304,6 +368,17 @@ impl Accounts for SqlStore {
                 .execute(&mut *tx)
                 .await
                 .db()?;
+            let action = match (user.status, status) {
+                (UserStatus::Active, UserStatus::Disabled) => "account.disabled",
+                (UserStatus::Disabled, UserStatus::Active) => "account.enabled",
+                _ => "account.role_changed",
+            };
+            let before = json!({ "role": user.role, "status": user.status });
+            let after = json!({ "role": role, "status": status });
+            note(&mut tx, action, id, (Some(before), Some(after)), now).await?;
+            if status == UserStatus::Disabled {
+                sessions::end_all(&mut tx, id, None).await?;
+            }
             Ok(User { role, status, updated_at: now, ..user })
         })
         .await
@@ -313,7 +388,8 @@ impl Accounts for SqlStore {
         self.write(|mut tx| async move {
             let user = lock_user(&mut tx, self.dialect, id).await?.ok_or(AccountError::NotFound)?;
             keep_an_admin(&mut tx, self.dialect, &user).await?;
-            Ok(erasure::erase(&mut tx, id, now).await?)
+            note(&mut tx, "account.deleted", id, (None, None), now).await?;
+            Ok(erasure::erase(&mut tx, &user, now).await?)
         })
         .await
     }

@@ -71,6 +71,21 @@ impl Dialect {
             }
         }
     }
+
+    /// Makes a throttle's row and locks it, or locks the one that somebody else has made meanwhile.
+    /// Not by an insert that may fail: MySQL would give all who fail a shared lock, and none of them
+    /// the exclusive one that they go on to ask for. Binds: name, moment.
+    pub(super) fn first_throttle(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "INSERT INTO throttles (name, expires_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
+            }
+            Self::MySql => {
+                "INSERT INTO throttles (name, expires_at) VALUES (?, ?)
+                 ON DUPLICATE KEY UPDATE name = name"
+            }
+        }
+    }
 }
 
 /// A statement that locks the rows it reads until its transaction ends. SQLite needs no word for

@@ -1,24 +1,26 @@
 //! Taking a user out of every table.
 
 use watchme_actors::{
-    domain::{EventId, Timestamp, UserId, WatchChange, WatchEvent},
+    domain::{EventId, Timestamp, User, WatchChange, WatchEvent},
     ports::StoreError,
 };
 
-use super::{errors::Db, idempotency, outbox, rows::number, work::Tx};
+use super::{audit, errors::Db, idempotency, mail_queue, outbox, rows::number, work::Tx};
 
-/// Deletes a user whose row is locked, and writes the user's last event. Subscriptions and marks
-/// with their genres and plays go with the row, by the schema's references; packages lose their
-/// maker in the same way.
-pub(super) async fn erase(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
-    let id = user.to_string();
+/// Deletes a user whose row is locked, and writes the user's last event. Subscriptions, sessions,
+/// tokens and marks with their genres and plays go with the row, by the schema's references;
+/// packages lose their maker in the same way.
+pub(super) async fn erase(tx: &mut Tx, user: &User, now: Timestamp) -> Result<(), StoreError> {
+    let id = user.id.to_string();
     let row = sqlx::query("SELECT watch_seq FROM users WHERE id = ?")
         .bind(id.as_str())
         .fetch_one(&mut **tx)
         .await
         .db()?;
     let seq: u64 = number(&row, "watch_seq")?;
-    idempotency::forget(tx, user).await?;
+    idempotency::forget(tx, user.id).await?;
+    audit::forget(tx, user.id).await?;
+    mail_queue::forget(tx, user).await?;
     // What was not published yet would only come to be dropped: the user is gone.
     sqlx::query("DELETE FROM outbox WHERE user_id = ?")
         .bind(id.as_str())
@@ -32,7 +34,7 @@ pub(super) async fn erase(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(
         .db()?;
     let event = WatchEvent {
         id: EventId::generate(),
-        user_id: user,
+        user_id: user.id,
         seq: seq + 1,
         at: now,
         change: WatchChange::Erased,

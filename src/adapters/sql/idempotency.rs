@@ -69,8 +69,8 @@ macro_rules! refusals {
 refusals!(AccountError, PackageError, SubscriptionError, WatchError);
 
 /// Keys that were claimed at this moment or before have expired.
-pub(super) fn expired_at(now: Timestamp) -> i64 {
-    now.before(KEPT_FOR).as_millis()
+pub(super) fn expired_at(now: Timestamp) -> Timestamp {
+    now.before(KEPT_FOR)
 }
 
 /// Claims the key for this request; a request without a key is always the first.
@@ -83,7 +83,7 @@ pub(super) async fn claim<T: DeserializeOwned>(
     sqlx::query(EXPIRE)
         .bind(key.scope.as_str())
         .bind(key.key.as_str())
-        .bind(expired_at(now))
+        .bind(expired_at(now).as_millis())
         .execute(&mut *conn)
         .await
         .db()?;
@@ -116,7 +116,7 @@ pub(super) async fn answered<T: DeserializeOwned>(
     )
     .bind(key.scope.as_str())
     .bind(key.key.as_str())
-    .bind(expired_at(now))
+    .bind(expired_at(now).as_millis())
     .fetch_optional(&mut *conn)
     .await
     .db()?;

@@ -5,22 +5,31 @@
 //! differs is in [`dialect`]. Every port reads and writes through the three ways of [`work`].
 
 mod accounts;
+mod audit;
 mod dead_letters;
 mod dialect;
 mod erasure;
 mod errors;
+mod housekeeping;
 mod idempotency;
 mod lease;
+mod mail_queue;
+mod mail_tokens;
 mod outbox;
 mod packages;
+mod passwords;
 #[cfg(test)]
 mod plans;
+mod profile;
+mod registration;
 mod rows;
 mod server;
+mod sessions;
 mod settings;
 mod sqlite;
 mod store;
 mod subscriptions;
+mod throttles;
 mod watch_log;
 mod work;
 

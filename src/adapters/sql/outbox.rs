@@ -13,7 +13,6 @@ use watchme_actors::{
 use super::{
     SqlStore,
     errors::Db,
-    idempotency,
     rows::{get, number, optional_time, parsed, time, to_json},
     work::Tx,
 };
@@ -28,14 +27,6 @@ pub(super) const UNPUBLISHED: &str = "SELECT id, event_id, user_id, kind, payloa
 /// A batch of what may be purged. Binds: moment, size.
 pub(super) const PURGEABLE: &str =
     "SELECT id FROM outbox WHERE state = 1 AND published_at < ? LIMIT ?";
-
-/// The newest key of one batch of the oldest: a bound that no engine needs `DELETE … LIMIT` for.
-/// Binds: moment, size.
-pub(super) const PURGEABLE_KEYS: &str = "SELECT MAX(created_at) FROM (
-    SELECT created_at FROM idempotency_keys WHERE created_at <= ? ORDER BY created_at LIMIT ?
-    ) AS batch";
-
-pub(super) const PURGE_KEYS: &str = "DELETE FROM idempotency_keys WHERE created_at <= ?";
 
 /// Binds: moment, reason, event.
 pub(super) const BURY: &str = "UPDATE outbox SET state = 2, buried_at = ?, buried_reason = ?
@@ -153,43 +144,6 @@ pub(super) async fn erased_between(
 }
 
 impl SqlStore {
-    async fn purge_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let ids: Vec<i64> = self
-            .read(|mut tx| async move {
-                sqlx::query_scalar(PURGEABLE)
-                    .bind(before.as_millis())
-                    .bind(BATCH as i64)
-                    .fetch_all(&mut *tx)
-                    .await
-                    .db()
-            })
-            .await?;
-        if ids.is_empty() {
-            return Ok(0);
-        }
-        let ids = ids.as_slice();
-        self.write(|mut tx| async move { execute(&mut tx, purge_query(ids)).await }).await
-    }
-
-    async fn purge_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let newest: Option<i64> = self
-            .read(|mut tx| async move {
-                sqlx::query_scalar(PURGEABLE_KEYS)
-                    .bind(idempotency::expired_at(now))
-                    .bind(BATCH as i64)
-                    .fetch_one(&mut *tx)
-                    .await
-                    .db()
-            })
-            .await?;
-        let Some(newest) = newest else { return Ok(0) };
-        self.write(|mut tx| async move {
-            let deleted = sqlx::query(PURGE_KEYS).bind(newest).execute(&mut *tx).await.db()?;
-            Ok(deleted.rows_affected())
-        })
-        .await
-    }
-
     /// Lets one batch wait again; its number, and the place where it ended.
     async fn republish_batch(
         &self,
@@ -312,7 +266,21 @@ impl Outbox for SqlStore {
         Ok(Backlog { events: number(&row, "events")?, oldest: optional_time(&row, "oldest")? })
     }
 
-    async fn purge(&self, events_before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
-        Ok(self.purge_events(events_before).await? + self.purge_keys(now).await?)
+    async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let ids: Vec<i64> = self
+            .read(|mut tx| async move {
+                sqlx::query_scalar(PURGEABLE)
+                    .bind(before.as_millis())
+                    .bind(BATCH as i64)
+                    .fetch_all(&mut *tx)
+                    .await
+                    .db()
+            })
+            .await?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let ids = ids.as_slice();
+        self.write(|mut tx| async move { execute(&mut tx, purge_query(ids)).await }).await
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use serde_json::{Value, json};
 use sqlx::{Any, AnyConnection, QueryBuilder, any::AnyRow};
 use watchme_actors::{
     domain::{
@@ -15,11 +16,11 @@ use watchme_actors::{
 };
 
 use super::{
-    SqlStore,
+    SqlStore, audit,
     dialect::{Dialect, for_update},
     errors::{Db, is_taken, store_error},
     idempotency::{self, Claim},
-    rows::{contains, json, number, offset, optional, optional_time, parsed, time, to_json},
+    rows::{self, contains, number, offset, optional, optional_time, parsed, time, to_json},
 };
 
 /// Versions that one statement asks for.
@@ -36,7 +37,7 @@ fn package_of(row: &AnyRow) -> Result<Package, StoreError> {
     Ok(Package {
         id: parsed(row, "id")?,
         name: parsed(row, "name")?,
-        genres: json(row, "genres")?,
+        genres: rows::json(row, "genres")?,
         version: number(row, "version")?,
         floor_version: number(row, "floor_version")?,
         created_at: time(row, "created_at")?,
@@ -79,6 +80,28 @@ async fn maker(
         .await
         .db()?;
     Ok(found.map(|_| user))
+}
+
+/// What the audit log tells of a package.
+fn state_of(package: &Package) -> Value {
+    json!({ "name": package.name, "genres": package.genres, "version": package.version,
+        "floorVersion": package.floor_version, "archivedAt": package.archived_at })
+}
+
+/// Notes a change of a package.
+async fn note(
+    conn: &mut AnyConnection,
+    action: &'static str,
+    (before, after): (Option<&Package>, &Package),
+) -> Result<(), StoreError> {
+    let entry = audit::Entry {
+        action,
+        subject_kind: "package",
+        subject_id: &after.id.to_string(),
+        before: before.map(state_of),
+        after: Some(state_of(after)),
+    };
+    audit::record(conn, entry, after.updated_at).await
 }
 
 /// Makes a package with its first version.
@@ -208,6 +231,7 @@ impl Packages for SqlStore {
                 return Ok(Created::Before(package));
             }
             let package = insert(&mut tx, package.clone()).await?;
+            note(&mut tx, "package.created", (None, &package)).await?;
             idempotency::answer(&mut tx, idempotency, package.created_by, &package).await?;
             Ok(Created::Now(package))
         })
@@ -258,7 +282,7 @@ impl Packages for SqlStore {
                 package: id,
                 version: number(row, "version")?,
                 name: parsed(row, "name")?,
-                genres: json(row, "genres")?,
+                genres: rows::json(row, "genres")?,
                 created_at: time(row, "created_at")?,
             })
         };
@@ -302,7 +326,7 @@ impl Packages for SqlStore {
                     ApplyTo::All => version,
                 },
                 updated_at: edit.now,
-                ..old
+                ..old.clone()
             };
             sqlx::query(
                 "UPDATE packages SET name = ?, name_key = ?, live_name_key = ?, genres = ?,
@@ -320,6 +344,7 @@ impl Packages for SqlStore {
             .await
             .map_err(name_taken)?;
             insert_version(&mut tx, &package).await?;
+            note(&mut tx, "package.edited", (Some(&old), &package)).await?;
             Ok(package)
         })
         .await
@@ -342,7 +367,9 @@ impl Packages for SqlStore {
             .execute(&mut *tx)
             .await
             .db()?;
-            Ok(Package { archived_at: Some(now), updated_at: now, ..old })
+            let package = Package { archived_at: Some(now), updated_at: now, ..old.clone() };
+            note(&mut tx, "package.archived", (Some(&old), &package)).await?;
+            Ok(package)
         })
         .await
     }
@@ -361,7 +388,7 @@ impl Packages for SqlStore {
                 .await?;
             for row in &rows {
                 let key = (parsed(row, "package_id")?, number(row, "version")?);
-                found.insert(key, json(row, "genres")?);
+                found.insert(key, rows::json(row, "genres")?);
             }
         }
         Ok(found)

@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod audit;
 mod load;
 mod mysql;
+mod sessions;
 
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row, SqlSafeStr, any::AnyRow};
 use watchme_actors::{
@@ -13,11 +15,14 @@ use watchme_actors::{
 };
 
 use super::{
-    SqlSettings, SqlStore,
+    SqlSettings, SqlStore, audit as sql_audit,
     dead_letters::BURIED,
     dialect::Dialect,
     errors::Db,
+    housekeeping::{AUDIT_ENTRIES, IDEMPOTENCY_KEYS, MAIL_TOKENS, MAILS, SESSIONS, THROTTLES},
+    mail_queue,
     outbox::{ERASED_BETWEEN, PUBLISHED, PURGEABLE, UNPUBLISHED},
+    sessions::{COUNT, OF_USER, STANDING},
     subscriptions::{HOLDINGS, OVERLAP},
     watch_log::{
         LAST_FILM, entitlement_sql,
@@ -56,6 +61,31 @@ async fn plan(store: &SqlStore, statement: &str) -> String {
     rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
 }
 
+/// Those of the audit log and of what expires, each with its index.
+fn audit_statements() -> Vec<(&'static str, String, &'static str)> {
+    let indexes = [
+        "audit_log_actor",
+        "audit_log_subject",
+        "audit_log_action",
+        "audit_log_at (at>? AND at<?)",
+    ];
+    let filtered = audit::filters(UserId::generate()).into_iter().zip(indexes);
+    let paged = filtered.map(|((name, filter, _), index)| {
+        let query = sql_audit::page_query(&filter, PageRequest::default());
+        (name, query.into_string(), index)
+    });
+    let expiring = [
+        ("audit entries", &AUDIT_ENTRIES, "audit_log_at (at<?)"),
+        ("throttles", &THROTTLES, "throttles_expiry (expires_at<?)"),
+        ("mail tokens", &MAIL_TOKENS, "mail_tokens_expiry (expires_at<?)"),
+        ("sessions", &SESSIONS, "sessions_idle (idle_until<?)"),
+        ("mails", &MAILS, "mail_queue_creation (created_at<?)"),
+        ("idempotency keys", &IDEMPOTENCY_KEYS, "idempotency_keys_created (created_at<?)"),
+    ];
+    let deleted = expiring.map(|(name, kind, index)| (name, kind.delete.to_owned(), index));
+    paged.chain(deleted).collect()
+}
+
 #[tokio::test]
 async fn hot_statements_use_an_index() {
     let folder = tempfile::tempdir().unwrap();
@@ -80,6 +110,9 @@ async fn hot_statements_use_an_index() {
             entitlement_sql(Dialect::Sqlite).to_owned(),
             "subscriptions_holdings (user_id=? AND ends_at>?)",
         ),
+        ("standing", STANDING.to_owned(), "SEARCH s USING PRIMARY KEY (id=?)"),
+        ("sessions", OF_USER.to_owned(), "sessions_user (user_id=?)"),
+        ("count sessions", COUNT.to_owned(), "sessions_user (user_id=?)"),
         ("unpublished", UNPUBLISHED.to_owned(), "outbox_waiting (state=?)"),
         ("buried", BURIED.to_owned(), "outbox_buried (state=? AND id>?)"),
         ("published", PUBLISHED.to_owned(), "outbox_published (state=? AND published_at>?"),
@@ -89,13 +122,14 @@ async fn hot_statements_use_an_index() {
             "outbox_erased (created_at>? AND created_at<?)",
         ),
         ("purgeable", PURGEABLE.to_owned(), "outbox_published (state=? AND published_at<?)"),
+        ("mails that are due", mail_queue::DUE.to_owned(), "mail_queue_next (next_at<?)"),
         (
             "changed between",
             CHANGED_BETWEEN.to_owned(),
             "users_watch_changed (watch_changed_at>? AND watch_changed_at<?)",
         ),
     ];
-    for (name, statement, index) in hot {
+    for (name, statement, index) in hot.into_iter().chain(audit_statements()) {
         let plan = plan(&store, &statement).await;
         assert!(plan.contains(index), "{name}: {index} is not used:\n{plan}");
         assert!(!plan.contains("SCAN"), "{name} scans:\n{plan}");

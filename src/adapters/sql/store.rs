@@ -21,8 +21,9 @@ use super::{
 /// What a migration may take, with the wait for another replica that is at it.
 const MIGRATION: Duration = Duration::from_secs(600);
 
-/// The SQL store; implements the ports of accounts, packages, subscriptions, marks, outbox, leases
-/// and, for a bus that stores nothing itself, dead letters. Clones share everything and cost next
+/// The SQL store; implements the ports of accounts, sessions, mails, throttles, the audit log,
+/// packages, subscriptions, marks, outbox, leases and, for a bus that stores nothing itself, dead
+/// letters. Clones share everything and cost next
 /// to nothing.
 ///
 /// On a server no call takes longer than 2 s; while the server is away calls fail at once.
@@ -31,6 +32,7 @@ pub struct SqlStore {
     pub(super) engine: Engine,
     pub(super) dialect: Dialect,
     pub(super) committed: Arc<Notify>,
+    pub(super) mail_queued: Arc<Notify>,
 }
 
 /// Where the connections go.
@@ -55,7 +57,7 @@ impl SqlStore {
             }
             other => return Err(unavailable(format_args!("unknown database scheme `{other}`"))),
         };
-        Ok(Self { engine, dialect, committed: Arc::new(Notify::new()) })
+        Ok(Self { engine, dialect, committed: Arc::default(), mail_queued: Arc::default() })
     }
 
     /// Brings the schema up to this version's; does nothing when it is there. Of several replicas

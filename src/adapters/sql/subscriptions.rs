@@ -1,6 +1,7 @@
 //! The port of subscriptions.
 
 use async_trait::async_trait;
+use serde_json::{Value, json};
 use sqlx::{AnyConnection, any::AnyRow};
 use watchme_actors::{
     domain::{
@@ -8,12 +9,14 @@ use watchme_actors::{
     },
     ports::{
         Created, IdempotencyKey, NewSubscription, StoreError, SubscriptionError, Subscriptions,
+        current_act,
     },
 };
 
 use super::{
     SqlStore,
     accounts::lock_user,
+    audit,
     dialect::{Dialect, for_share},
     errors::Db,
     idempotency::{self, Claim},
@@ -138,6 +141,25 @@ async fn insert(
     Ok(subscription)
 }
 
+/// Notes what somebody does for somebody else. What users do for themselves is in their lists.
+/// The subject is the user, so that what this tells of a person goes with the account.
+async fn note(
+    conn: &mut AnyConnection,
+    action: &'static str,
+    user: UserId,
+    (before, after): (Option<Value>, Value),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let actor = current_act().and_then(|act| act.actor);
+    if actor.is_none_or(|actor| actor == user) {
+        return Ok(());
+    }
+    let subject_id = &user.to_string();
+    let entry =
+        audit::Entry { action, subject_kind: "user", subject_id, before, after: Some(after) };
+    audit::record(conn, entry, now).await
+}
+
 #[async_trait]
 impl Subscriptions for SqlStore {
     async fn subscribe(
@@ -152,6 +174,10 @@ impl Subscriptions for SqlStore {
                 return Ok(Created::Before(made));
             }
             let made = insert(&mut tx, self.dialect, subscription).await?;
+            let after = json!({ "subscription": made.id, "package": made.package.id,
+                "startsAt": made.starts_at, "endsAt": made.ends_at });
+            let change = (None, after);
+            note(&mut tx, "subscription.created", made.user_id, change, subscription.now).await?;
             idempotency::answer(&mut tx, idempotency, Some(made.user_id), &made).await?;
             Ok(Created::Now(made))
         })
@@ -203,8 +229,7 @@ impl Subscriptions for SqlStore {
     ) -> Result<Subscription, SubscriptionError> {
         self.write(|mut tx| async move {
             // The holder of a subscription never changes, so it may be read before the lock.
-            let holder =
-                one(&mut tx, id).await?.ok_or(SubscriptionError::NotFound)?.user_id.to_string();
+            let holder = one(&mut tx, id).await?.ok_or(SubscriptionError::NotFound)?.user_id;
             // A mark that was asked for before this moment and comes after it is judged at this one.
             // This is also what locks the user's row.
             sqlx::query(
@@ -213,11 +238,12 @@ impl Subscriptions for SqlStore {
             )
             .bind(now.as_millis())
             .bind(now.as_millis())
-            .bind(holder)
+            .bind(holder.to_string())
             .execute(&mut *tx)
             .await
             .db()?;
             let end = ends_at.max(now).as_millis();
+            let before = one(&mut tx, id).await?.ok_or(SubscriptionError::NotFound)?;
             sqlx::query("UPDATE subscriptions SET ends_at = ? WHERE id = ? AND ends_at > ?")
                 .bind(end)
                 .bind(id.to_string())
@@ -225,7 +251,14 @@ impl Subscriptions for SqlStore {
                 .execute(&mut *tx)
                 .await
                 .db()?;
-            one(&mut tx, id).await?.ok_or(SubscriptionError::NotFound)
+            let after = one(&mut tx, id).await?.ok_or(SubscriptionError::NotFound)?;
+            if after != before {
+                let before = json!({ "endsAt": before.ends_at });
+                let state = json!({ "subscription": id, "endsAt": after.ends_at });
+                let change = (Some(before), state);
+                note(&mut tx, "subscription.cancelled", holder, change, now).await?;
+            }
+            Ok(after)
         })
         .await
     }

@@ -29,6 +29,7 @@ struct Lent {
     connection: PoolConnection<Any>,
     settled: bool,
     wakes_relay: bool,
+    wakes_mailer: bool,
     progress: Arc<Progress>,
 }
 
@@ -58,6 +59,11 @@ impl Tx {
     /// Once this is committed, whoever waits for events is told.
     pub(super) fn wake_relay(&mut self) {
         self.0.wakes_relay = true;
+    }
+
+    /// Once this is committed, whoever waits for mails is told.
+    pub(super) fn wake_mailer(&mut self) {
+        self.0.wakes_mailer = true;
     }
 }
 
@@ -164,8 +170,13 @@ impl SqlStore {
         progress.set(None);
         let connection = pool.acquire().await.db()?;
         progress.hear();
-        let mut lent =
-            Lent { connection, settled: false, wakes_relay: false, progress: Arc::clone(progress) };
+        let mut lent = Lent {
+            connection,
+            settled: false,
+            wakes_relay: false,
+            wakes_mailer: false,
+            progress: Arc::clone(progress),
+        };
         if let Some(begin) = self.dialect.begin(frame) {
             sqlx::raw_sql(begin).execute(&mut *lent.connection).await.db()?;
         }
@@ -179,6 +190,9 @@ impl SqlStore {
                 lent.end(frame, "COMMIT").await?;
                 if lent.wakes_relay {
                     self.committed.notify_one();
+                }
+                if lent.wakes_mailer {
+                    self.mail_queued.notify_one();
                 }
                 Ok(value)
             }

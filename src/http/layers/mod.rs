@@ -1,5 +1,8 @@
 //! What every request passes, whatever its route.
 
+mod cors;
+mod headers;
+mod limit;
 mod request_id;
 mod span;
 mod trace;
@@ -12,16 +15,23 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method,
-        header::{self, HeaderName, HeaderValue},
+        header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
     web,
 };
 
-use watchme_actors::ports::traced;
+use watchme_actors::{domain::Quota, ports::traced};
 
-use super::{AppState, ErrorCode, Problem};
+use super::{
+    AppState, ErrorCode, Problem,
+    quotas::{self, Policy},
+    server::Exchange,
+};
 
+pub(crate) use cors::cors;
+pub(crate) use headers::{SECURITY, headers};
+pub(crate) use limit::{ClientLimit, limited};
 pub(crate) use request_id::RequestId;
 pub(crate) use span::RequestSpan;
 
@@ -32,18 +42,24 @@ pub(crate) const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-requ
 #[derive(Clone, Copy)]
 pub(crate) struct RoutePattern(pub(crate) &'static str);
 
-/// Gives the request its id and its place in a trace, measures it, and has the last word on errors: whatever leaves here
-/// with a 4xx or 5xx is problem+json and names the request.
+/// Gives the request its id and its place in a trace, measures it, tells its connection of it, and
+/// has the last word on errors: whatever leaves here with a 4xx or 5xx is problem+json and names the
+/// request.
 pub(crate) async fn outermost<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let started = Instant::now();
+    let exchange = req.conn_data::<Exchange>().cloned();
+    if let Some(exchange) = &exchange {
+        exchange.begins();
+    }
     let id = RequestId::of(&req);
     req.extensions_mut().insert(id.clone());
     let state = req.app_data::<web::Data<AppState>>().cloned();
     let method = method_label(req.method());
-    let response = match traced(trace::of(&req), next.call(req)).await {
+    let (outcome, noted) = quotas::noting(traced(trace::of(&req), next.call(req))).await;
+    let response = match outcome {
         Ok(response) => response,
         // Only a layer fails like this, not a handler: there is no request to answer to any more.
         Err(error) => {
@@ -57,12 +73,17 @@ pub(crate) async fn outermost<B: MessageBody + 'static>(
         let route = response.request().extensions().get::<RoutePattern>().map(|route| route.0);
         state.red.observe(method, route, response.status(), started.elapsed());
     }
-    Ok(finished(response, &id))
+    let response = finished(response, &id, &noted);
+    if let Some(exchange) = exchange {
+        exchange.ends(response.response().keep_alive());
+    }
+    Ok(response)
 }
 
 fn finished<B: MessageBody>(
     response: ServiceResponse<B>,
     id: &RequestId,
+    noted: &[(Policy, Quota)],
 ) -> ServiceResponse<EitherBody<B>> {
     let status = response.status();
     let mut response = if status.is_client_error() || status.is_server_error() {
@@ -71,7 +92,8 @@ fn finished<B: MessageBody>(
             let allow = response.headers().get(header::ALLOW);
             Problem::of_framework(status, allow.and_then(|v| v.to_str().ok()).map(str::to_owned))
         });
-        let answer = problem.for_request(id.as_str()).response();
+        let mut answer = problem.for_request(id.as_str()).response();
+        keep(response.headers(), answer.headers_mut());
         response.into_response(answer).map_into_right_body()
     } else {
         response.map_into_left_body()
@@ -80,8 +102,26 @@ fn finished<B: MessageBody>(
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(REQUEST_ID_HEADER, value);
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    quotas::write(noted, headers);
     response
+}
+
+/// Takes over what the layers have added to an answer, and nothing that describes its body.
+fn keep(from: &HeaderMap, to: &mut HeaderMap) {
+    const OF_THE_BODY: [HeaderName; 4] = [
+        header::CONTENT_TYPE,
+        header::CONTENT_LENGTH,
+        header::CONTENT_ENCODING,
+        header::TRANSFER_ENCODING,
+    ];
+    let added: Vec<_> = from
+        .iter()
+        .filter(|(name, _)| !to.contains_key(*name) && !OF_THE_BODY.contains(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    for (name, value) in added {
+        to.append(name, value);
+    }
 }
 
 /// The methods that exist; whatever else a client makes up counts as one.

@@ -18,10 +18,13 @@ impl RequestId {
         let sent = request.headers().get(REQUEST_ID_HEADER).and_then(|value| value.to_str().ok());
         match sent.filter(|text| is_well_formed(text)) {
             Some(text) => Self(text.into()),
-            None => Self(
-                Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer())[..].into(),
-            ),
+            None => Self::new(),
         }
+    }
+
+    /// A new UUID.
+    pub(crate) fn new() -> Self {
+        Self(Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer())[..].into())
     }
 
     pub(crate) fn as_str(&self) -> &str {

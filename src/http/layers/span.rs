@@ -9,7 +9,7 @@ use actix_web::{
 use tracing::{Span, field::Empty};
 use tracing_actix_web::RootSpanBuilder;
 
-use super::{RequestId, RoutePattern};
+use super::{Problem, RequestId, RoutePattern};
 
 /// Builds the root span of a request.
 pub(crate) struct RequestSpan;
@@ -42,7 +42,11 @@ impl RootSpanBuilder for RequestSpan {
         let problem = outcome.as_ref().ok().and_then(|response| response.response().error());
         match problem {
             Some(problem) if status.is_server_error() => tracing::error!(%problem, "answered"),
-            Some(problem) => tracing::info!(%problem, "answered"),
+            // Its code alone: its sentence may name what the client made up.
+            Some(problem) => {
+                let code = problem.as_error::<Problem>().map(|problem| problem.code().as_str());
+                tracing::info!(code, "answered");
+            }
             None => tracing::info!("answered"),
         }
     }

@@ -50,14 +50,22 @@ codes! {
     TokenExpired = "token_expired", UNAUTHORIZED, "The access token has expired";
     /// The token's account was deleted or disabled.
     AccountInactive = "account_inactive", UNAUTHORIZED, "The account cannot be used any more";
+    /// The token's session was ended, or has expired.
+    SessionEnded = "session_ended", UNAUTHORIZED, "The session has ended: sign in again";
     /// Login failed.
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "E-mail address or password is wrong";
+    /// The refresh token cannot be accepted (any more).
+    InvalidRefreshToken = "invalid_refresh_token", UNAUTHORIZED, "The refresh token is not valid: sign in again";
     /// Only admins may.
     AdminOnly = "admin_only", FORBIDDEN, "Only an admin may do this";
     /// Only the owner may, admins included.
     NotOwner = "not_owner", FORBIDDEN, "Only the owner may change this";
     /// An admin has locked the account.
     AccountDisabled = "account_disabled", FORBIDDEN, "The account is disabled";
+    /// The account can only be used to verify its address.
+    EmailNotVerified = "email_not_verified", FORBIDDEN, "Verify your e-mail address first";
+    /// The current password that came with a change is another one.
+    WrongPassword = "wrong_password", FORBIDDEN, "The current password is wrong";
     /// No active subscription permits the movie.
     MovieNotEntitled = "movie_not_entitled", FORBIDDEN, "Your subscriptions do not include this movie";
     /// The operator has switched self-service off.
@@ -66,6 +74,8 @@ codes! {
     NotFound = "not_found", NOT_FOUND, "There is nothing at this address";
     /// No such account, or not one that the caller may know of.
     UserNotFound = "user_not_found", NOT_FOUND, "There is no such user";
+    /// No such session, or not one of the caller's.
+    SessionNotFound = "session_not_found", NOT_FOUND, "There is no such session";
     /// No such package.
     PackageNotFound = "package_not_found", NOT_FOUND, "There is no such package";
     /// No such subscription, or not one that the caller may know of.
@@ -80,7 +90,7 @@ codes! {
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This method is not allowed here";
     /// No acceptable encoding.
     NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "No acceptable encoding can be sent";
-    /// The body did not arrive in time.
+    /// Head or body did not arrive in time.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
     /// Another account has the address.
     EmailTaken = "email_taken", CONFLICT, "Another account has this e-mail address";
@@ -106,6 +116,8 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be application/json";
     /// The body parses, but its values are not valid.
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "Some values are not valid";
+    /// The token that came by mail is unknown, used or expired.
+    InvalidMailToken = "invalid_mail_token", UNPROCESSABLE_ENTITY, "The token is not valid any more: ask for a new one";
     /// The key came before, with other parameters.
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used with other parameters";
     /// `If-Match` is missing.
@@ -122,6 +134,8 @@ codes! {
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The service is busy";
     /// No list of genres has been fetched yet.
     GenresNotReady = "genres_not_ready", SERVICE_UNAVAILABLE, "The list of genres is not there yet";
+    /// No way to send mails has been set up.
+    MailUnavailable = "mail_unavailable", SERVICE_UNAVAILABLE, "Mails cannot be sent from here";
     /// TMDb cannot be asked, and the answer is not stored.
     MetadataUnavailable = "metadata_unavailable", SERVICE_UNAVAILABLE, "The source of the catalogue is unavailable";
 }

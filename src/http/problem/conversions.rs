@@ -4,7 +4,9 @@ use watchme_actors::{
     entitlement::EntitlementError,
     genre_sync::GenreSyncError,
     movies::MovieError,
-    ports::{AccountError, PackageError, StoreError, SubscriptionError, WatchError},
+    ports::{
+        AccountError, MailTokenError, PackageError, StoreError, SubscriptionError, WatchError,
+    },
     supervision::ActorError,
     tmdb_client::TmdbError,
 };
@@ -45,8 +47,22 @@ impl From<AccountError> for Problem {
             AccountError::NotFound => Self::of(ErrorCode::UserNotFound),
             AccountError::EmailTaken => Self::of(ErrorCode::EmailTaken),
             AccountError::LastAdmin => Self::of(ErrorCode::LastAdmin),
+            AccountError::PasswordChanged => Self::new(
+                ErrorCode::Overloaded,
+                "the account was being changed at this moment: try again",
+            ),
             AccountError::KeyReused => Self::of(ErrorCode::IdempotencyKeyReused),
             AccountError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<MailTokenError> for Problem {
+    fn from(error: MailTokenError) -> Self {
+        match error {
+            MailTokenError::Invalid => Self::of(ErrorCode::InvalidMailToken),
+            MailTokenError::EmailTaken => Self::of(ErrorCode::EmailTaken),
+            MailTokenError::Store(error) => error.into(),
         }
     }
 }

@@ -174,9 +174,10 @@ impl Problem {
 
     fn challenge(&self) -> &'static str {
         match self.code {
-            ErrorCode::InvalidToken | ErrorCode::TokenExpired | ErrorCode::AccountInactive => {
-                r#"Bearer realm="watchme", error="invalid_token""#
-            }
+            ErrorCode::InvalidToken
+            | ErrorCode::TokenExpired
+            | ErrorCode::AccountInactive
+            | ErrorCode::SessionEnded => r#"Bearer realm="watchme", error="invalid_token""#,
             _ => r#"Bearer realm="watchme""#,
         }
     }

@@ -40,8 +40,11 @@ pub async fn an_address_belongs_to_one_account(ports: &SqlPorts) {
     let bob = user(ports, "bob").await;
     let again = ports.accounts.create(account("ADA"), None).await;
     assert!(matches!(again, Err(AccountError::EmailTaken)));
-    let change =
-        ProfileChange { name: bob.name.clone(), email: "Ada@example.com".parse().unwrap() };
+    let change = ProfileChange {
+        name: bob.name.clone(),
+        email: "Ada@example.com".parse().unwrap(),
+        verified_first: false,
+    };
     let changed = ports.accounts.change_profile(bob.id, change, at(1)).await;
     assert!(matches!(changed, Err(AccountError::EmailTaken)));
     assert_eq!(ports.accounts.user(bob.id).await.unwrap(), Some(bob));
@@ -65,6 +68,19 @@ pub async fn the_first_admin_is_made_once(ports: &SqlPorts) {
     assert_eq!(made[0].role, Role::Admin);
     assert!(ports.accounts.has_admin().await.unwrap());
     assert_eq!(ports.accounts.create_first_admin(first("late")).await.unwrap(), None);
+}
+
+/// Another hash of the same password is stored only beside the one that it was made of.
+pub async fn a_hash_is_replaced_unless_it_changed_meanwhile(ports: &SqlPorts) {
+    let ada = user(ports, "ada").await;
+    let hash =
+        || async { ports.accounts.credentials(&ada.email).await.unwrap().unwrap().password_hash };
+    assert!(ports.accounts.rehash(ada.id, "hash of ada", "a newer hash").await.unwrap());
+    assert_eq!(hash().await, "a newer hash");
+    assert!(!ports.accounts.rehash(ada.id, "hash of ada", "an older hash").await.unwrap());
+    assert_eq!(hash().await, "a newer hash");
+    assert!(!ports.accounts.rehash(UserId::generate(), "a newer hash", "x").await.unwrap());
+    assert_eq!(ports.accounts.user(ada.id).await.unwrap(), Some(ada));
 }
 
 /// A list comes in the order of making, page by page, with its exact count.
@@ -137,6 +153,7 @@ pub async fn a_profile_is_changed(ports: &SqlPorts) {
     let change = ProfileChange {
         name: "Countess".parse().unwrap(),
         email: "lovelace@example.com".parse().unwrap(),
+        verified_first: false,
     };
     let changed = ports.accounts.change_profile(ada.id, change.clone(), at(5)).await.unwrap();
     assert_eq!((changed.name.as_str(), changed.updated_at), ("Countess", at(5)));
@@ -275,7 +292,11 @@ pub async fn a_deletion_takes_idempotency_keys(ports: &SqlPorts) {
 pub async fn a_repeated_creation_is_answered_again(ports: &SqlPorts) {
     let register = key("anonymous POST /auth/register", "k", "print");
     let first = ports.accounts.create(account("ada"), Some(&register)).await.unwrap().into_inner();
-    let change = ProfileChange { name: "Other".parse().unwrap(), email: first.email.clone() };
+    let change = ProfileChange {
+        name: "Other".parse().unwrap(),
+        email: first.email.clone(),
+        verified_first: false,
+    };
     ports.accounts.change_profile(first.id, change, at(1)).await.unwrap();
 
     let again = ports.accounts.create(account("ada"), Some(&register)).await.unwrap();
@@ -328,6 +349,7 @@ macro_rules! accounts_contract {
                 an_account_is_found_again,
                 an_address_belongs_to_one_account,
                 the_first_admin_is_made_once,
+                a_hash_is_replaced_unless_it_changed_meanwhile,
                 a_list_is_paged_in_order_of_making,
                 text_filters_are_literal,
                 filters_of_standing_join,

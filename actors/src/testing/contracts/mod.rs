@@ -4,18 +4,23 @@
 //! a function which gives fresh ports, so that a new adapter runs the whole suite with one line.
 
 pub mod accounts;
+pub mod audit;
 pub mod bus;
 pub mod catalogue;
 pub mod changes;
 pub mod genres;
 pub mod leases;
+pub mod mailer;
+pub mod mails;
 pub mod metadata;
 pub mod outbox;
 pub mod packages;
 pub mod reports;
+pub mod sessions;
 mod setup;
 pub mod subscriptions;
 pub mod sync_log;
+pub mod throttles;
 pub mod trending;
 pub mod watch_log;
 

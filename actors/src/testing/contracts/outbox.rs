@@ -2,10 +2,10 @@
 
 use futures_util::future::{FutureExt, join_all};
 
-use super::setup::{account, at, events, key, movie_id, request, viewer};
+use super::setup::{at, events, movie_id, request, viewer};
 use crate::{
     domain::{EventId, TraceParent, UserId, partition_of},
-    ports::{Backlog, Created, DeadLetter, NewAccount, OutboxRow, traced},
+    ports::{Backlog, DeadLetter, OutboxRow, traced},
     testing::SqlPorts,
 };
 
@@ -57,7 +57,7 @@ pub async fn buried_events_are_kept_aside(ports: &SqlPorts) {
     ports.outbox.bury(rows[2].event_id, "after it was published", at(12)).await.unwrap();
     assert_eq!(ports.outbox.backlog().await.unwrap(), Backlog::default());
     // Of the three only the one that was published and not buried may be purged.
-    assert_eq!(ports.outbox.purge(at(1_000), at(0)).await.unwrap(), 1);
+    assert_eq!(ports.outbox.purge(at(1_000)).await.unwrap(), 1);
 }
 
 /// The backlog counts what waits and knows the oldest.
@@ -147,29 +147,11 @@ pub async fn old_events_are_purged(ports: &SqlPorts) {
     let (_, rows) = with_marks(ports, 4).await;
     ports.outbox.mark_published(&ids(&rows[..1]), at(10)).await.unwrap();
     ports.outbox.mark_published(&ids(&rows[1..3]), at(20)).await.unwrap();
-    assert_eq!(ports.outbox.purge(at(10), at(0)).await.unwrap(), 0);
-    assert_eq!(ports.outbox.purge(at(20), at(0)).await.unwrap(), 1);
-    assert_eq!(ports.outbox.purge(at(1_000), at(0)).await.unwrap(), 2);
-    assert_eq!(ports.outbox.purge(at(1_000), at(0)).await.unwrap(), 0);
+    assert_eq!(ports.outbox.purge(at(10)).await.unwrap(), 0);
+    assert_eq!(ports.outbox.purge(at(20)).await.unwrap(), 1);
+    assert_eq!(ports.outbox.purge(at(1_000)).await.unwrap(), 2);
+    assert_eq!(ports.outbox.purge(at(1_000)).await.unwrap(), 0);
     assert_eq!(waiting(ports).await, [rows[3].id]);
-}
-
-/// Purging takes idempotency keys of 24 h and more.
-pub async fn old_keys_are_purged(ports: &SqlPorts) {
-    let register = |name: &str, seconds| {
-        let account = NewAccount { now: at(seconds), ..account(name) };
-        let key = key("anonymous POST /auth/register", name, "print");
-        async move { ports.accounts.create(account, Some(&key)).await.unwrap() }
-    };
-    for (name, seconds) in [("ada", 0), ("bob", 100), ("eve", 100)] {
-        register(name, seconds).await;
-    }
-    let day = 24 * 60 * 60;
-    assert_eq!(ports.outbox.purge(at(0), at(day - 1)).await.unwrap(), 0);
-    assert_eq!(ports.outbox.purge(at(0), at(day)).await.unwrap(), 1);
-    assert!(matches!(register("bob", day).await, Created::Before(_)));
-    assert_eq!(ports.outbox.purge(at(0), at(day + 100)).await.unwrap(), 2);
-    assert_eq!(ports.outbox.purge(at(0), at(day + 100)).await.unwrap(), 0);
 }
 
 /// A buried event is a dead letter, as it was published and with its reason.
@@ -245,7 +227,6 @@ macro_rules! outbox_contract {
                 dead_letters_are_replayed_once,
                 events_carry_their_trace,
                 old_events_are_purged,
-                old_keys_are_purged,
             ]
         );
     };

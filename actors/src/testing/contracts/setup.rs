@@ -22,6 +22,7 @@ pub(super) fn page(number: u32, size: u32) -> PageRequest {
 pub(super) fn account(name: &str) -> NewAccount {
     NewAccount {
         email: format!("{name}@example.com").parse().unwrap(),
+        email_verified: true,
         name: name.parse().unwrap(),
         role: Role::User,
         password_hash: format!("hash of {name}"),

@@ -50,7 +50,13 @@ const USERS: &str = concat!(
      INSERT INTO idempotency_keys (scope, client_key, fingerprint, owner, answer, created_at)
      SELECT CONCAT('01980000-0000-7000-8000-', LPAD(n, 12, '0'), ' POST /plays'), 'key',
         REPEAT('f', 64), CONCAT('01980000-0000-7000-8000-', LPAD(n, 12, '0')), '{}', n
-     FROM numbers ORDER BY n;"
+     FROM numbers ORDER BY n;
+     INSERT INTO mail_queue (kind, address, user_id, created_at, next_at)
+     SELECT 'verification', CONCAT('u', n, '@example.com'),
+        CONCAT('01980000-0000-7000-8000-', LPAD(n, 12, '0')), n, n FROM numbers ORDER BY n;
+     INSERT INTO mail_tokens (token_hash, purpose, user_id, email, created_at, expires_at)
+     SELECT LPAD(n, 64, '0'), 'recovery', CONCAT('01980000-0000-7000-8000-', LPAD(n, 12, '0')),
+        CONCAT('u', n, '@example.com'), n, n FROM numbers ORDER BY n;"
 );
 
 const MARKS: &str = concat!(
@@ -84,13 +90,29 @@ const OUTBOX: &str = concat!(
     " t ORDER BY u.id, t.n;"
 );
 
+/// One for each user; a hundredth has expired.
+const SESSIONS: &str =
+    "INSERT INTO sessions (id, user_id, created_at, used_at, idle_until, ends_at,
+        token_hash)
+     SELECT CONCAT('01980000-0000-7000-b000-', RIGHT(id, 12)), id, 0, created_at,
+        IF(created_at < 1000, created_at, 1000000 + created_at), 2000000, REPEAT('f', 64)
+     FROM users ORDER BY id";
+
+const EXPIRING: &str = "INSERT INTO audit_log (at, origin, actor_id, address, action, subject_kind,
+        subject_id, after_state)
+     SELECT created_at, 'request', id, '203.0.113.7',
+        IF(created_at MOD 100 = 0, 'account.deleted', 'package.edited'), 'user', id, '{}'
+     FROM users ORDER BY id;
+     INSERT INTO throttles (name, expires_at) SELECT id, created_at FROM users ORDER BY id;";
+
 const STATISTICS: &str = "ANALYZE TABLE users, packages, package_versions, package_version_genres,
-    subscriptions, idempotency_keys, marks, mark_genres, plays, outbox";
+    subscriptions, idempotency_keys, marks, mark_genres, plays, outbox, audit_log, throttles,
+    mail_tokens, sessions, mail_queue";
 
 /// In the order of every primary key, and the big tables side by side.
 pub(super) async fn fill(url: &str) {
     run(url, &[USERS]).await;
-    tokio::join!(run(url, &[MARKS]), run(url, &[OUTBOX, PLAYS]));
+    tokio::join!(run(url, &[MARKS]), run(url, &[OUTBOX, PLAYS, SESSIONS, EXPIRING]));
     run(url, &[STATISTICS]).await;
 }
 

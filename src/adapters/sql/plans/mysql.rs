@@ -9,10 +9,10 @@ use watchme_actors::{
 };
 use watchme_engines::Engine;
 
-use super::{execute, explain, load};
+use super::{audit, execute, explain, load, sessions::of_sessions};
 use crate::adapters::sql::{
-    SqlSettings, SqlStore, accounts, dead_letters, dialect::Dialect, idempotency, outbox, packages,
-    subscriptions, watch_log, watch_log::reading,
+    SqlSettings, SqlStore, accounts, dead_letters, dialect::Dialect, idempotency, mail_queue,
+    mail_tokens, outbox, packages, subscriptions, throttles, watch_log, watch_log::reading,
 };
 
 #[path = "../../../../tests/support/engines.rs"]
@@ -30,7 +30,7 @@ use Bind::{Number, Text};
 /// The most rows that a statement may expect to read: those of one user or one batch.
 const ROWS: i64 = 2_500;
 
-struct Hot {
+pub(super) struct Hot {
     name: &'static str,
     statement: String,
     binds: Vec<Bind>,
@@ -40,27 +40,27 @@ struct Hot {
     reads_all: bool,
 }
 
-fn hot(name: &'static str, statement: impl Into<String>, binds: &[Bind]) -> Hot {
+pub(super) fn hot(name: &'static str, statement: impl Into<String>, binds: &[Bind]) -> Hot {
     Hot { name, statement: statement.into(), binds: binds.to_vec(), sorts: false, reads_all: false }
 }
 
-fn sorted(hot: Hot) -> Hot {
+pub(super) fn sorted(hot: Hot) -> Hot {
     Hot { sorts: true, ..hot }
 }
 
-fn reading_all(hot: Hot) -> Hot {
+pub(super) fn reading_all(hot: Hot) -> Hot {
     Hot { reads_all: true, ..hot }
 }
 
-fn built(query: QueryBuilder<sqlx::Any>) -> String {
+pub(super) fn built(query: QueryBuilder<sqlx::Any>) -> String {
     query.into_string()
 }
 
-fn user_text() -> Bind {
+pub(super) fn user_text() -> Bind {
     Text("01980000-0000-7000-8000-000000054321".to_owned())
 }
 
-fn user() -> UserId {
+pub(super) fn user() -> UserId {
     "01980000-0000-7000-8000-000000054321".parse().unwrap()
 }
 
@@ -73,6 +73,11 @@ fn of_accounts() -> Vec<Hot> {
         hot("account", accounts::BY_ID, std::slice::from_ref(&user)),
         hot("login", accounts::BY_EMAIL, &[Text("u54321@example.com".to_owned())]),
         hot("lock an account", accounts::lock_sql(mysql), std::slice::from_ref(&user)),
+        hot(
+            "store another hash",
+            accounts::REHASH,
+            &[Text("new".to_owned()), user.clone(), Text("old".to_owned())],
+        ),
         hot("any admin", accounts::ANY_ADMIN, &[]),
         sorted(hot("lock admins", accounts::lock_admins_sql(mysql), &[])),
         hot("expire a key", idempotency::EXPIRE, &[scope.clone(), key.clone(), Number(5)]),
@@ -86,6 +91,7 @@ fn of_accounts() -> Vec<Hot> {
             ],
         ),
         hot("forget keys about a user", idempotency::FORGET_ABOUT, &[user]),
+        hot("lock a throttle", throttles::lock_sql(mysql), &[Text("login:54321".to_owned())]),
     ]
 }
 
@@ -131,6 +137,18 @@ fn of_the_admins_list() -> Vec<Hot> {
     ]
     .map(reading_all)
     .into()
+}
+
+fn of_mails() -> Vec<Hot> {
+    let (address, digest) = (Text("u54321@example.com".to_owned()), Text("0".repeat(64)));
+    let word = Text("recovery".to_owned());
+    vec![
+        hot("mails that are due", mail_queue::DUE, &[Number(1_000), Number(8)]),
+        hot("forget mails to an address", mail_queue::FORGET_ADDRESS, &[address]),
+        hot("forget mails about a user", mail_queue::FORGET_USER, &[user_text()]),
+        hot("token", mail_tokens::FIND, &[digest, word, Number(5)]),
+        hot("forget tokens of a user", mail_tokens::FORGET_USER, &[user_text()]),
+    ]
 }
 
 fn of_packages() -> Vec<Hot> {
@@ -241,8 +259,6 @@ fn of_outbox() -> Vec<Hot> {
         hot("unpublished", outbox::UNPUBLISHED, &[Number(500)]),
         hot("backlog", outbox::BACKLOG, &[]),
         hot("purgeable", outbox::PURGEABLE, &[Number(100), Number(500)]),
-        hot("purgeable keys", outbox::PURGEABLE_KEYS, &[Number(100), Number(500)]),
-        hot("purge keys", outbox::PURGE_KEYS, &[Number(100)]),
         hot(
             "published",
             outbox::PUBLISHED,
@@ -325,7 +341,17 @@ async fn judge(url: &str) -> Vec<String> {
     load::fill(url).await;
 
     let mut connection = AnyConnection::connect(url).await.unwrap();
-    let statements = [of_accounts(), of_the_admins_list(), of_packages(), of_marks(), of_outbox()];
+    let statements = [
+        of_accounts(),
+        of_sessions(),
+        of_the_admins_list(),
+        of_mails(),
+        of_packages(),
+        of_marks(),
+        of_outbox(),
+        audit::of_audit(),
+        audit::of_housekeeping(),
+    ];
     let mut found = Vec::new();
     for hot in statements.iter().flatten() {
         found.extend(faults(&mut connection, hot).await);

@@ -1,9 +1,10 @@
 //! Passwords: argon2id, at most one at a time for each core, in memory that is used again.
 
+mod password;
+
 use std::{
     fmt,
     num::NonZeroUsize,
-    str::FromStr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -13,47 +14,13 @@ use argon2::{
     password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use watchme_actors::domain::Invalid;
+use watchme_actors::{domain::UserId, ports::Accounts};
+use zeroize::Zeroizing;
 
-/// How many may wait for a core; more are refused at once.
-const QUEUE: usize = 32;
-/// How long one may wait for a core.
-const WAIT: Duration = Duration::from_secs(2);
+use crate::config::PasswordConfig;
+pub use password::Password;
+
 const HASH_BYTES: usize = 32;
-
-/// A password that an account may have: 8 to 128 Unicode characters, used whole.
-#[derive(Clone)]
-pub struct Password(String);
-
-impl Password {
-    /// Fewest characters.
-    pub const MIN: usize = 8;
-    /// Most characters.
-    pub const MAX: usize = 128;
-}
-
-impl FromStr for Password {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let length = text.chars().count();
-        if length < Self::MIN {
-            let least = format!("must have at least {} characters", Self::MIN);
-            return Err(Invalid::new("too_short", least));
-        }
-        if length > Self::MAX {
-            let most = format!("must have at most {} characters", Self::MAX);
-            return Err(Invalid::new("too_long", most));
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(***)")
-    }
-}
 
 /// Why a password was not hashed or checked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -76,6 +43,8 @@ struct Inner {
     admitted: Arc<Semaphore>,
     /// Those at work.
     working: Arc<Semaphore>,
+    /// How long one may wait for a core.
+    wait: Duration,
     /// Blocks that were used before. A fresh 19 MiB for every hash is never given back by the
     /// allocator: 1.4 GB after a minute of logins.
     memory: Mutex<Vec<Vec<Block>>>,
@@ -84,22 +53,25 @@ struct Inner {
 }
 
 impl Passwords {
-    /// As many at once as there are cores, 19 MiB and two passes each.
+    /// As many at once as there are cores.
     ///
     /// # Errors
     /// `Unusable`, when the parameters are refused.
-    pub fn new() -> Result<Self, PasswordError> {
+    pub fn new(config: PasswordConfig) -> Result<Self, PasswordError> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self::with(Params::new(19_456, 2, 1, Some(HASH_BYTES)).map_err(unusable)?, cores, QUEUE)
+        Self::on(cores, config)
     }
 
-    fn with(params: Params, cores: usize, queue: usize) -> Result<Self, PasswordError> {
+    fn on(cores: usize, config: PasswordConfig) -> Result<Self, PasswordError> {
+        let PasswordConfig { memory, passes, lanes, queue, wait } = config;
+        let params = Params::new(memory, passes, lanes, Some(HASH_BYTES)).map_err(unusable)?;
         // Nothing hashes to this; and if something did, nobody would still be nobody.
         let nobody = phc(&params, Salt::generate(), &[0; HASH_BYTES])?;
         Ok(Self(Arc::new(Inner {
             params,
             admitted: Arc::new(Semaphore::new(cores + queue)),
             working: Arc::new(Semaphore::new(cores)),
+            wait,
             memory: Mutex::new(Vec::new()),
             nobody,
         })))
@@ -110,13 +82,28 @@ impl Passwords {
     /// # Errors
     /// `Busy`, `Unusable`.
     pub async fn hash(&self, password: &Password) -> Result<String, PasswordError> {
-        let text = password.0.clone();
-        self.run(move |inner| {
-            let salt = Salt::generate();
-            let output = inner.digest(&inner.params, text.as_bytes(), &salt)?;
-            Ok(phc(&inner.params, salt, &output)?.to_string())
-        })
-        .await
+        let text = Zeroizing::new(password.expose().to_owned());
+        let permits = self.admit().await?;
+        self.work(permits, move |inner| inner.hash(&text)).await
+    }
+
+    /// Stores a password that was just found right once more, where its hash was made with other
+    /// parameters than today's, and only while a core is idle: no login stands in the queue twice.
+    /// Until then its check takes as long as those parameters say, not as long as that of an unknown
+    /// account. What goes wrong is left to the next login.
+    pub async fn renew(&self, accounts: &dyn Accounts, user: UserId, password: &str, stored: &str) {
+        if self.0.is_of_today(stored) {
+            return;
+        }
+        let Some(permits) = self.admit_at_once() else { return };
+        let text = Zeroizing::new(password.to_owned());
+        let renewed = match self.work(permits, move |inner| inner.hash(&text)).await {
+            Ok(hash) => accounts.rehash(user, stored, &hash).await.map_err(unusable),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = renewed {
+            tracing::warn!(%error, %user, "a password could not be hashed with today's parameters");
+        }
     }
 
     /// Whether a password belongs to a stored hash. Without one (an unknown account) the answer
@@ -129,9 +116,10 @@ impl Passwords {
         password: &str,
         stored: Option<&str>,
     ) -> Result<bool, PasswordError> {
-        let text = password.to_owned();
+        let text = Zeroizing::new(password.to_owned());
         let known = stored.map(PasswordHash::new).transpose().map_err(unusable)?;
-        self.run(move |inner| {
+        let permits = self.admit().await?;
+        self.work(permits, move |inner| {
             let expected = known.as_ref().unwrap_or(&inner.nobody);
             let params = Params::try_from(expected).map_err(unusable)?;
             let (Some(salt), Some(hash)) = (&expected.salt, &expected.hash) else {
@@ -145,22 +133,34 @@ impl Passwords {
         .await
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner) -> Result<T, PasswordError> + Send + 'static,
-    ) -> Result<T, PasswordError> {
+    /// Waits for a core, as long as the queue has room.
+    async fn admit(&self) -> Result<Permits, PasswordError> {
         let inner = &self.0;
         let admitted =
             Arc::clone(&inner.admitted).try_acquire_owned().map_err(|_| PasswordError::Busy)?;
-        let working: OwnedSemaphorePermit =
-            tokio::time::timeout(WAIT, Arc::clone(&inner.working).acquire_owned())
-                .await
-                .map_err(|_| PasswordError::Busy)?
-                .map_err(|_| PasswordError::Busy)?;
-        let inner = Arc::clone(inner);
+        let working = tokio::time::timeout(inner.wait, Arc::clone(&inner.working).acquire_owned())
+            .await
+            .map_err(|_| PasswordError::Busy)?
+            .map_err(|_| PasswordError::Busy)?;
+        Ok(Permits { _admitted: admitted, _working: working })
+    }
+
+    /// A core that is idle and that nobody waits for.
+    fn admit_at_once(&self) -> Option<Permits> {
+        let admitted = Arc::clone(&self.0.admitted).try_acquire_owned().ok()?;
+        let working = Arc::clone(&self.0.working).try_acquire_owned().ok()?;
+        Some(Permits { _admitted: admitted, _working: working })
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        permits: Permits,
+        work: impl FnOnce(&Inner) -> Result<T, PasswordError> + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let inner = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || {
-            // The permits go with the work: a client that hangs up does not free its core early.
-            let _permits = (admitted, working);
+            // They go with the work: a client that hangs up does not free its core early.
+            let _permits = permits;
             work(&inner)
         })
         .await
@@ -168,7 +168,29 @@ impl Passwords {
     }
 }
 
+/// A place in the queue, and a core.
+struct Permits {
+    _admitted: OwnedSemaphorePermit,
+    _working: OwnedSemaphorePermit,
+}
+
 impl Inner {
+    fn hash(&self, password: &str) -> Result<String, PasswordError> {
+        let salt = Salt::generate();
+        let output = self.digest(&self.params, password.as_bytes(), &salt)?;
+        Ok(phc(&self.params, salt, &output)?.to_string())
+    }
+
+    /// Whether a hash was made as one would be made now.
+    fn is_of_today(&self, stored: &str) -> bool {
+        PasswordHash::new(stored).is_ok_and(|stored| {
+            let kind = |hash: &PasswordHash| {
+                (hash.algorithm, hash.version, hash.hash.as_ref().map(Output::len))
+            };
+            kind(&stored) == kind(&self.nobody) && stored.params == self.nobody.params
+        })
+    }
+
     fn digest(
         &self,
         params: &Params,
@@ -214,21 +236,16 @@ impl fmt::Debug for Passwords {
 mod tests {
     use super::*;
 
-    fn quick(cores: usize, queue: usize) -> Passwords {
-        Passwords::with(Params::new(64, 1, 1, Some(HASH_BYTES)).unwrap(), cores, queue).unwrap()
-    }
+    const QUICK: PasswordConfig =
+        PasswordConfig { memory: 64, passes: 1, lanes: 1, queue: 1, wait: Duration::from_secs(2) };
 
-    #[test]
-    fn length_is_counted_in_characters() {
-        assert!("ééééééé".parse::<Password>().is_err(), "7 characters in 14 bytes");
-        assert!("éééééééé".parse::<Password>().is_ok());
-        assert!("🦀".repeat(128).parse::<Password>().is_ok());
-        assert_eq!("a".repeat(129).parse::<Password>().unwrap_err().code, "too_long");
+    fn quick() -> Passwords {
+        Passwords::on(1, QUICK).unwrap()
     }
 
     #[tokio::test]
     async fn the_right_password_and_no_other_belongs_to_a_hash() {
-        let passwords = quick(1, 1);
+        let passwords = quick();
         let long = "p".repeat(127);
         let hash = passwords.hash(&format!("{long}1").parse().unwrap()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
@@ -239,20 +256,30 @@ mod tests {
 
     #[tokio::test]
     async fn hashes_are_salted_and_checked_with_the_parameters_they_were_made_with() {
-        let (old, new) = (quick(1, 1), Passwords::new().unwrap());
+        let (old, new) = (quick(), Passwords::new(PasswordConfig { passes: 3, ..QUICK }).unwrap());
         let password: Password = "correct horse".parse().unwrap();
         let (first, second) =
             (old.hash(&password).await.unwrap(), old.hash(&password).await.unwrap());
         assert_ne!(first, second);
         assert!(new.verify("correct horse", Some(&first)).await.unwrap());
         let now = new.hash(&password).await.unwrap();
-        assert!(now.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{now}");
+        assert!(now.starts_with("$argon2id$v=19$m=64,t=3,p=1$"), "{now}");
         assert!(new.verify("correct horse", Some(&now)).await.unwrap());
+        let of_today = |hash: &str| new.0.is_of_today(hash);
+        assert!(of_today(&now) && !of_today(&first) && !of_today("no hash"));
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_renewed_only_while_a_core_is_idle() {
+        let passwords = quick();
+        assert!(passwords.admit_at_once().is_some());
+        let _at_work = passwords.admit().await.unwrap();
+        assert!(passwords.admit_at_once().is_none());
     }
 
     #[tokio::test]
     async fn what_does_not_fit_the_queue_is_refused_at_once() {
-        let passwords = quick(1, 1);
+        let passwords = quick();
         let _working = Arc::clone(&passwords.0.working).acquire_owned().await.unwrap();
         let _at_work = Arc::clone(&passwords.0.admitted).acquire_owned().await.unwrap();
         let _waiting = Arc::clone(&passwords.0.admitted).acquire_owned().await.unwrap();
@@ -262,16 +289,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_longer_than_the_bound() {
-        let passwords = quick(1, 1);
+        let passwords = quick();
         let _working = Arc::clone(&passwords.0.working).acquire_owned().await.unwrap();
         let started = tokio::time::Instant::now();
         assert!(matches!(passwords.verify("x", None).await, Err(PasswordError::Busy)));
-        assert_eq!(started.elapsed(), WAIT);
+        assert_eq!(started.elapsed(), QUICK.wait);
     }
 
     #[tokio::test]
     async fn memory_is_used_again() {
-        let passwords = quick(1, 4);
+        let passwords = quick();
         for _ in 0..5 {
             passwords.verify("x", None).await.unwrap();
         }

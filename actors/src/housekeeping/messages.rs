@@ -1,0 +1,8 @@
+//! The HousekeepingActor's timer.
+
+use actix::Message;
+
+/// Delete what has expired.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Sweep;

@@ -1,0 +1,338 @@
+//! A connection that is given up when its peer keeps it waiting.
+//!
+//! The HTTP library has a timer for the first head on a connection and none for later ones, for a
+//! body that nobody reads, or for a peer that does not take its answer. Here every byte passes, so
+//! here is where they all are.
+
+use std::{
+    cell::Cell,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use actix_web::http::StatusCode;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep},
+};
+
+use super::{DISCONNECT, KEEP_ALIVE, bare};
+
+/// For a head to arrive: from the connection's beginning or, on one that is kept, from its first
+/// byte.
+const ARRIVAL: Duration = Duration::from_secs(8);
+/// For an answer to be taken and the next request to begin. The library ends an idle connection
+/// before, in order; what it would keep for ever is a body that was not read and never ends.
+const IDLE: Duration = KEEP_ALIVE.saturating_add(Duration::from_secs(5));
+/// For the peer to take anything at all of an answer.
+const STALL: Duration = Duration::from_secs(30);
+
+/// Where a connection is between its requests.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// The last request was answered, and nothing has come since.
+    Idle { since: Instant },
+    /// What comes is not a request yet.
+    Arriving { since: Instant },
+    /// A request is being answered: its handler has deadlines of its own.
+    Answering,
+    /// The last answer is on its way.
+    Closing { since: Instant },
+}
+
+impl Phase {
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Idle { since } => Some(since + IDLE),
+            Self::Arriving { since } => Some(since + ARRIVAL),
+            Self::Answering => None,
+            Self::Closing { since } => Some(since + DISCONNECT),
+        }
+    }
+}
+
+/// What the layers tell a connection of its requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Exchange(Rc<Cell<Phase>>);
+
+impl Exchange {
+    /// A head has become a request.
+    pub(crate) fn begins(&self) {
+        self.0.set(Phase::Answering);
+    }
+
+    /// The request has its answer, which may be the last one.
+    pub(crate) fn ends(&self, keep_alive: bool) {
+        let since = Instant::now();
+        self.0.set(if keep_alive { Phase::Idle { since } } else { Phase::Closing { since } });
+    }
+}
+
+/// A stream with deadlines.
+pub(super) struct Connection<S> {
+    stream: S,
+    exchange: Exchange,
+    /// Since when the peer has taken nothing of what is to be sent.
+    stalled: Option<Instant>,
+    /// Fires at the deadline or before: setting it for each request would cost more than looking
+    /// at it in vain every few seconds.
+    timer: Pin<Box<Sleep>>,
+}
+
+impl<S> Connection<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self {
+            stream,
+            exchange: Exchange(Rc::new(Cell::new(Phase::Arriving { since: Instant::now() }))),
+            stalled: None,
+            timer: Box::pin(sleep(ARRIVAL)),
+        }
+    }
+
+    /// For the layers, which see its requests.
+    pub(super) fn exchange(&self) -> Exchange {
+        self.exchange.clone()
+    }
+
+    /// Whether the peer has kept it waiting for too long; else the task is woken when it has.
+    fn poll_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+        let stall = self.stalled.map(|since| since + STALL);
+        let deadline = self.exchange.0.get().deadline().into_iter().chain(stall).min();
+        if let Some(deadline) = deadline.filter(|it| *it < self.timer.deadline()) {
+            self.timer.as_mut().reset(deadline);
+        }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return true;
+            }
+            // Nobody asks when an answer ends: look again.
+            self.timer.as_mut().reset(deadline.unwrap_or(now + ARRIVAL));
+        }
+        false
+    }
+
+    /// Notes that something has come; whether that took too long.
+    fn received(&self) -> bool {
+        match self.exchange.0.get() {
+            Phase::Idle { .. } => {
+                self.exchange.0.set(Phase::Arriving { since: Instant::now() });
+                false
+            }
+            // A peer that never pauses is never waited for.
+            Phase::Arriving { since } => since.elapsed() > ARRIVAL,
+            Phase::Answering | Phase::Closing { .. } => false,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Connection<S> {
+    fn give_up(&mut self, cx: &mut Context<'_>) -> io::Error {
+        if let Phase::Arriving { .. } = self.exchange.0.get() {
+            let answer = bare::problem(StatusCode::REQUEST_TIMEOUT);
+            // A courtesy: where it cannot be sent at once, it is not sent.
+            let _ = Pin::new(&mut self.stream).poll_write(cx, &answer);
+        }
+        io::ErrorKind::TimedOut.into()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let overdue = match polled {
+            Poll::Pending => self.poll_overdue(cx),
+            Poll::Ready(Ok(())) if buf.filled().len() > before => self.received(),
+            Poll::Ready(_) => false,
+        };
+        if overdue { Poll::Ready(Err(self.give_up(cx))) } else { polled }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = match bare::as_problem(buf) {
+            // It is the last thing that is written: what does not fit is lost with the connection.
+            Some(problem) => {
+                let polled = Pin::new(&mut self.stream).poll_write(cx, &problem);
+                polled.map_ok(|_| buf.len())
+            }
+            None => Pin::new(&mut self.stream).poll_write(cx, buf),
+        };
+        if polled.is_ready() {
+            self.stalled = None;
+            return polled;
+        }
+        self.stalled.get_or_insert_with(Instant::now);
+        if self.poll_overdue(cx) { Poll::Ready(Err(self.give_up(cx))) } else { Poll::Pending }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        task::LocalSet,
+        time::{Interval, interval},
+    };
+
+    use super::*;
+
+    const CAPACITY: usize = 64 * 1024;
+
+    fn pair() -> (Connection<DuplexStream>, DuplexStream) {
+        let (here, there) = duplex(CAPACITY);
+        (Connection::new(here), there)
+    }
+
+    /// A peer that sends a byte a second for as long as it can, and what it gets.
+    async fn drip(mut peer: DuplexStream) -> String {
+        let mut seconds: Interval = interval(Duration::from_secs(1));
+        while peer.write_all(b"x").await.is_ok() {
+            seconds.tick().await;
+        }
+        let mut answer = String::new();
+        peer.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// Reads until the connection fails; after how long.
+    async fn failed(mut connection: Connection<DuplexStream>) -> Duration {
+        let began = Instant::now();
+        let mut bytes = [0; 64];
+        loop {
+            match connection.read(&mut bytes).await {
+                Ok(0) => panic!("the peer is there"),
+                Ok(_) => {}
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+                    return began.elapsed();
+                }
+            }
+        }
+    }
+
+    fn about(time: Duration, wanted: Duration) {
+        let late = Duration::from_millis(1100);
+        assert!((wanted..wanted + late).contains(&time), "{time:?} instead of {wanted:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_head_is_given_up_with_a_problem() {
+        let (connection, peer) = pair();
+        let (time, answer) = tokio::join!(failed(connection), drip(peer));
+        about(time, ARRIVAL);
+        assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+        assert!(answer.contains("\"request_timeout\""), "{answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_says_nothing_is_given_up_too() {
+        let (connection, _peer) = pair();
+        about(failed(connection).await, ARRIVAL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_second_head_has_as_long_as_the_first_one() {
+        let (connection, peer) = pair();
+        let exchange = connection.exchange();
+        exchange.begins();
+        exchange.ends(true);
+        let slow = async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            drip(peer).await
+        };
+        let (time, answer) = tokio::join!(failed(connection), slow);
+        about(time, Duration::from_secs(60) + ARRIVAL);
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_under_way_is_not_hurried_and_what_follows_is() {
+        let (connection, peer) = pair();
+        let exchange = connection.exchange();
+        exchange.begins();
+        let handling = async {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            exchange.ends(true);
+        };
+        let (time, _, ()) = tokio::join!(failed(connection), drip(peer), handling);
+        about(time, Duration::from_secs(30) + ARRIVAL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_nobody_asks_about_is_seen() {
+        let (connection, _peer) = pair();
+        let exchange = connection.exchange();
+        exchange.begins();
+        let tasks = LocalSet::new();
+        tasks.spawn_local(async move {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            exchange.ends(true);
+        });
+        // A task of its own: what wakes the other one does not wake it.
+        let failed = tasks.spawn_local(failed(connection));
+        let time = tasks.run_until(failed).await.unwrap();
+        about(time, Duration::from_secs(30) + IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_last_answer_the_rest_of_a_body_is_not_waited_for() {
+        let (connection, peer) = pair();
+        connection.exchange().begins();
+        connection.exchange().ends(false);
+        let (time, answer) = tokio::join!(failed(connection), drip(peer));
+        about(time, DISCONNECT);
+        assert_eq!(answer, "", "the answer was given before");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_never_pauses_is_given_up() {
+        let (connection, mut peer) = pair();
+        let flood = async {
+            while peer.write_all(&[b'x'; 1024]).await.is_ok() {
+                tokio::time::advance(Duration::from_millis(10)).await;
+            }
+        };
+        let (time, ()) = tokio::join!(failed(connection), flood);
+        about(time, ARRIVAL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
+        let (mut connection, mut peer) = pair();
+        connection.exchange().begins();
+        let began = Instant::now();
+        let mut bytes = [0; 1024];
+        let slow = async {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                peer.read_exact(&mut bytes).await.unwrap();
+            }
+        };
+        let (outcome, ()) = tokio::join!(connection.write_all(&[b'x'; 2 * CAPACITY]), slow);
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        about(began.elapsed(), Duration::from_secs(10 * 20) + STALL);
+    }
+}
