@@ -3,6 +3,7 @@
 mod cargo;
 mod drill;
 mod engines;
+mod fuzz;
 mod skips;
 mod test;
 
@@ -29,6 +30,8 @@ enum Command {
     /// Run planned failures of the service on private engines
     #[command(group(ArgGroup::new("what").required(true).multiple(true)))]
     Drill(drill::Arguments),
+    /// Fuzz the service by its OpenAPI document, as nobody, a user and an admin
+    Fuzz(fuzz::Arguments),
     /// The engines by hand
     #[command(subcommand)]
     Engines(Engines),
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Test { rest } => test::run(&rest),
         Command::Drill(arguments) => drill::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Engines(Engines::Install) => engines::install(),
         Command::Engines(Engines::Run) => engines::run(),
     }

@@ -10,7 +10,7 @@ use watchme_engines::{SKIPS, in_ci};
 
 use crate::{
     cargo::{cargo, succeeds},
-    engines, skips,
+    engines, fuzz, skips,
 };
 
 /// The variable that has a suite run over the engines instead of the embedded adapters.
@@ -64,11 +64,30 @@ pub(crate) fn run(rest: &[String]) -> ExitCode {
     }
     drop(servers);
     let mut skipped = read(notes.path());
+    // Arguments choose among the tests: who gives some does not want everything.
+    if rest.is_empty() {
+        passed &= fuzzed(&mut skipped);
+    }
     if !missing.is_empty() {
         skipped.extend(ENGINE_SUITES.map(|suite| format!("engines {suite}::*\n")));
     }
     println!("{}", skips::summary(&skipped, &missing));
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether the fuzzer found nothing, or may be passed over; in CI it may not.
+fn fuzzed(skipped: &mut String) -> bool {
+    match fuzz::installed() {
+        Ok(python) => fuzz::fuzz(&python, true).unwrap_or_else(|error| {
+            eprintln!("fuzz: {error}");
+            false
+        }),
+        Err(error) => {
+            eprintln!("skipped fuzz: {error}");
+            skipped.push_str("Python fuzz\n");
+            !in_ci()
+        }
+    }
 }
 
 fn all(rest: &[String]) -> Command {
