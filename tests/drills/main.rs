@@ -9,22 +9,29 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a drill fails by panicking")]
 
 mod away;
+mod bodies;
 mod bus;
 mod cancelled;
 mod events;
 mod kill;
 mod lease;
 mod load;
+mod logins;
 mod nats;
 mod oracle;
 mod poison;
+mod pressure;
 mod races;
 mod rebuild;
 mod replica;
+mod sessions;
 mod size;
+mod slow;
 mod stop;
 #[path = "../support/mod.rs"]
 mod support;
+mod throttles;
+mod timing;
 mod world;
 
 use std::{pin::Pin, process::ExitCode, time::Instant};
@@ -57,7 +64,13 @@ drills! {
     "sql-away" "SQL swallowed for 60 s" true away::sql,
     "mongodb-away" "MongoDB swallowed for 60 s" true away::mongodb,
     "tmdb-away" "TMDb swallowed for 60 s" true away::tmdb,
+    "throttles" "limits and login delays against bursts over two replicas" true throttles::exact,
+    "timing" "what the time of an answer tells of an address" false timing::tells_nothing,
     "cancelled" "a subscription cancelled on another replica" true cancelled::elsewhere,
+    "sessions" "sessions ended, refreshed and stolen over two replicas" true sessions::ended,
+    "slow" "hundreds of slow heads, bodies and second requests" false slow::peers,
+    "logins" "200 logins at once while others read" false logins::at_once,
+    "bodies" "bodies of 10 MB and JSON that is 10,000 deep" false bodies::too_large_and_too_deep,
 }
 
 /// Planned failures.
