@@ -22,6 +22,9 @@ const MAX_DRAINED: usize = 16 * 1024 * 1024;
 /// For the whole body to arrive: the server has no timer of its own for it.
 const ARRIVAL: Duration = Duration::from_secs(7);
 
+/// The request's body was read to its end. Its extractor notes it.
+pub(crate) struct BodyTaken;
+
 /// A body of at most 64 KiB. Extracting it never fails: what is wrong is remembered.
 pub(crate) struct RawBody {
     content: Result<Bytes, ErrorCode>,
@@ -39,11 +42,15 @@ impl FromRequest for RawBody {
             .get(header::CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         let mut payload = payload.take();
+        let req = req.clone();
         Box::pin(async move {
             if announced.is_some_and(|length| length > MAX_DRAINED) {
                 return Ok(Self { content: Err(ErrorCode::BodyTooLarge), is_json });
             }
             let content = tokio::time::timeout(ARRIVAL, read(&mut payload)).await;
+            if matches!(content, Ok(Ok(_))) {
+                req.extensions_mut().insert(BodyTaken);
+            }
             Ok(Self { content: content.unwrap_or(Err(ErrorCode::RequestTimeout)), is_json })
         })
     }

@@ -21,14 +21,15 @@ const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
 /// Every connection that is kept waiting is closed by then.
 const GIVEN_UP: Duration = Duration::from_secs(10);
 
-fn assert_hardened(answer: &Answer, what: &str) {
+fn assert_hardened(app: &TestApp, answer: &Answer, what: &str) {
+    // On engines it takes itself to be in production.
+    let transport = if app.backend().is_some() { "max-age=31536000" } else { "" };
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
         ("referrer-policy", "no-referrer"),
         ("cross-origin-resource-policy", "same-origin"),
-        // Here nothing comes by HTTPS.
-        ("strict-transport-security", ""),
+        ("strict-transport-security", transport),
         ("server", ""),
     ] {
         assert_eq!(answer.header(name), value, "{name} of {what}");
@@ -56,16 +57,16 @@ async fn every_answer_has_the_headers_that_browsers_look_for() {
     ] {
         for client in [&user, &app.client] {
             let answer = client.get(path).await;
-            assert_hardened(&answer, path);
+            assert_hardened(&app, &answer, path);
             assert_eq!(answer.header("content-security-policy"), API_POLICY, "{path}");
         }
     }
     for (method, path) in [("HEAD", "/genres"), ("OPTIONS", "/genres"), ("BREW", "/genres")] {
         let answer = user.send(Method::from_bytes(method.as_bytes()).unwrap(), path, &[], None);
-        assert_hardened(&answer.await.unwrap(), method);
+        assert_hardened(&app, &answer.await.unwrap(), method);
     }
     let page = app.client.get("//api/docs/").await;
-    assert_hardened(&page, "Swagger UI");
+    assert_hardened(&app, &page, "Swagger UI");
     let policy = page.header("content-security-policy");
     assert!(policy.contains("script-src 'self';"), "{policy}");
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
@@ -175,7 +176,25 @@ async fn who_sends_too_slowly_is_given_up_on_the_first_request_and_on_every_othe
         assert!(exchange(&mut stream, head.as_bytes()).await.starts_with("HTTP/1.1 405"));
         drip(stream, &chunks).await
     };
-    tokio::join!(fresh, silent, second, first_body, first_chunks, second_body, unread);
+    let silent_chunks = async {
+        let mut stream = connect(&app).await;
+        let head = format!("POST /api/v1/auth/logout HTTP/1.1\r\nhost: x\r\n{chunked}\r\n\r\n");
+        assert!(exchange(&mut stream, head.as_bytes()).await.starts_with("HTTP/1.1 401"));
+        let mut rest = Vec::new();
+        timeout(GIVEN_UP, stream.read_to_end(&mut rest)).await.expect("it is closed").unwrap();
+        let rest = String::from_utf8_lossy(&rest).into_owned();
+        assert!(!rest.contains("HTTP/1.1"), "nobody has asked for more: {rest}");
+    };
+    tokio::join!(
+        fresh,
+        silent,
+        silent_chunks,
+        second,
+        first_body,
+        first_chunks,
+        second_body,
+        unread
+    );
     let mut patient = connect(&app).await;
     for _ in 0..2 {
         assert!(exchange(&mut patient, LIVEZ).await.starts_with("HTTP/1.1 204"));
@@ -254,7 +273,10 @@ async fn more_users_and_addresses_make_no_more_series() {
         }
         // Once more, since the first scrape is counted itself.
         scrape(&app.client).await;
-        names.push(scrape(&app.client).await.into_keys().collect::<BTreeSet<_>>());
+        // Which partitions are held, of eight, comes with time.
+        let mut series: BTreeSet<_> = scrape(&app.client).await.into_keys().collect();
+        series.retain(|name| !name.starts_with("watchme_lease_held"));
+        names.push(series);
     }
     let more: Vec<_> = names[1].difference(&names[0]).collect();
     assert!(more.is_empty(), "{more:?}");

@@ -10,11 +10,11 @@ mod trace;
 use std::time::Instant;
 
 use actix_web::{
-    Error, HttpMessage, HttpResponse,
+    Error, HttpMessage, HttpRequest, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method,
+        ConnectionType, Method,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -25,12 +25,13 @@ use watchme_actors::{domain::Quota, ports::traced};
 
 use super::{
     AppState, ErrorCode, Problem,
+    body::BodyTaken,
     quotas::{self, Policy},
     server::Exchange,
 };
 
 pub(crate) use cors::cors;
-pub(crate) use headers::{SECURITY, headers};
+pub(crate) use headers::{HTTPS_ONLY, SECURITY, headers};
 pub(crate) use limit::{ClientLimit, limited};
 pub(crate) use request_id::RequestId;
 pub(crate) use span::RequestSpan;
@@ -63,6 +64,9 @@ pub(crate) async fn outermost<B: MessageBody + 'static>(
         Ok(response) => response,
         // Only a layer fails like this, not a handler: there is no request to answer to any more.
         Err(error) => {
+            if let Some(exchange) = exchange {
+                exchange.ends(false);
+            }
             let problem = error.as_error::<Problem>().cloned().unwrap_or_else(|| {
                 Problem::of_framework(error.as_response_error().status_code(), None)
             });
@@ -73,11 +77,21 @@ pub(crate) async fn outermost<B: MessageBody + 'static>(
         let route = response.request().extensions().get::<RoutePattern>().map(|route| route.0);
         state.red.observe(method, route, response.status(), started.elapsed());
     }
-    let response = finished(response, &id, &noted);
+    let mut response = finished(response, &id, &noted);
+    if leaves_chunks(response.request()) {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     if let Some(exchange) = exchange {
         exchange.ends(response.response().keep_alive());
     }
     Ok(response)
+}
+
+/// Whether chunks of the request were not read to their end. What is left of them would be waited
+/// for as if it were the next request, and nobody can tell how much that is.
+fn leaves_chunks(req: &HttpRequest) -> bool {
+    req.headers().contains_key(header::TRANSFER_ENCODING)
+        && !req.extensions().contains::<BodyTaken>()
 }
 
 fn finished<B: MessageBody>(
