@@ -3,7 +3,10 @@
 mod bare;
 mod connection;
 
-use std::{io, net::TcpListener, num::NonZeroUsize, thread::available_parallelism, time::Duration};
+use std::{
+    future::ready, io, net::TcpListener, num::NonZeroUsize, thread::available_parallelism,
+    time::Duration,
+};
 
 use actix_http::{HttpService, Protocol, error::DispatchError};
 use actix_server::Server;
@@ -95,9 +98,11 @@ pub fn server(
                 data.insert(connection.exchange());
             })
             .finish(map_config(app, |()| AppConfig::default()));
-        fn_service(async |stream: TcpStream| {
+        let https_only = settings.https_only;
+        fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            Ok::<_, DispatchError>((Connection::new(stream), Protocol::Http1, peer))
+            let connection = Connection::new(stream, https_only);
+            ready(Ok::<_, DispatchError>((connection, Protocol::Http1, peer)))
         })
         .and_then(http)
     })?;

@@ -14,7 +14,7 @@ pub(crate) const SECURITY: [(&str, &str); 5] = [
 /// Most answers are for one caller alone; those that may be kept say so.
 const CACHE: (&str, &str) = ("cache-control", "no-store");
 /// For a year. Of other hosts of the same domain nothing is known.
-const HTTPS_ONLY: (&str, &str) = ("strict-transport-security", "max-age=31536000");
+pub(crate) const HTTPS_ONLY: (&str, &str) = ("strict-transport-security", "max-age=31536000");
 
 /// Adds what an answer has not set itself.
 pub(crate) fn headers(https_only: bool) -> DefaultHeaders {

@@ -10,7 +10,7 @@ use actix_web::{
 
 use crate::http::{
     Problem,
-    layers::{REQUEST_ID_HEADER, RequestId, SECURITY},
+    layers::{HTTPS_ONLY, REQUEST_ID_HEADER, RequestId, SECURITY},
 };
 
 /// What the HTTP library says by itself has a few headers and no body.
@@ -18,7 +18,7 @@ const MAX_BARE: usize = 256;
 
 /// The problem to send instead, where the HTTP library answers by itself: with an error that has no
 /// request's id.
-pub(super) fn as_problem(written: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn as_problem(written: &[u8], https_only: bool) -> Option<Vec<u8>> {
     let status =
         written.strip_prefix(b"HTTP/1.1 ").filter(|_| written.len() <= MAX_BARE)?.get(..3)?;
     let status = StatusCode::from_bytes(status).ok()?;
@@ -28,11 +28,11 @@ pub(super) fn as_problem(written: &[u8]) -> Option<Vec<u8>> {
         parts.any(|part| part.eq_ignore_ascii_case(id.as_str().as_bytes()))
     };
     let is_bare = (status.is_client_error() || status.is_server_error()) && !has_id();
-    is_bare.then(|| problem(status))
+    is_bare.then(|| problem(status, https_only))
 }
 
 /// A problem with its head, after which the connection closes.
-pub(super) fn problem(status: StatusCode) -> Vec<u8> {
+pub(super) fn problem(status: StatusCode, https_only: bool) -> Vec<u8> {
     let id = RequestId::new();
     let response = Problem::of_framework(status, None).for_request(id.as_str()).response();
     tracing::info!(request_id = id.as_str(), status = status.as_u16(), "refused before its route");
@@ -45,7 +45,7 @@ pub(super) fn problem(status: StatusCode) -> Vec<u8> {
     );
     let own = response.headers().iter();
     let own = own.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    for (name, value) in own.chain(SECURITY) {
+    for (name, value) in own.chain(SECURITY).chain(https_only.then_some(HTTPS_ONLY)) {
         // Writing to a `String` cannot fail.
         let _ = write!(head, "{name}: {value}\r\n");
     }
@@ -60,12 +60,13 @@ mod tests {
     #[test]
     fn a_bare_error_becomes_a_problem_and_nothing_else_does() {
         let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n\r\n";
-        let problem = String::from_utf8(as_problem(bare).unwrap()).unwrap();
+        let problem = String::from_utf8(as_problem(bare, true).unwrap()).unwrap();
         assert!(
             problem.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"),
             "{problem}"
         );
         assert!(problem.contains("\r\ncontent-type: application/problem+json\r\n"), "{problem}");
+        assert!(problem.contains("\r\nstrict-transport-security: "), "{problem}");
         let (head, body) = problem.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("content-length: {}", body.len())), "{problem}");
         assert!(body.contains("\"headers_too_large\""), "{problem}");
@@ -76,9 +77,9 @@ mod tests {
             "{\"name\":\"HTTP/1.1 400 Bad Request\"}",
             "HTTP/1.1 ",
         ] {
-            assert_eq!(as_problem(other.as_bytes()), None, "{other}");
+            assert_eq!(as_problem(other.as_bytes(), false), None, "{other}");
         }
         let long = [bare.as_slice(), &[b' '; MAX_BARE]].concat();
-        assert_eq!(as_problem(&long), None);
+        assert_eq!(as_problem(&long, false), None);
     }
 }

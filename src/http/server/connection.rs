@@ -75,6 +75,9 @@ impl Exchange {
 pub(super) struct Connection<S> {
     stream: S,
     exchange: Exchange,
+    https_only: bool,
+    /// What is written instead of the library's own words, until it is.
+    instead: Option<Vec<u8>>,
     /// Since when the peer has taken nothing of what is to be sent.
     stalled: Option<Instant>,
     /// Fires at the deadline or before: setting it for each request would cost more than looking
@@ -83,10 +86,12 @@ pub(super) struct Connection<S> {
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: S, https_only: bool) -> Self {
         Self {
             stream,
             exchange: Exchange(Rc::new(Cell::new(Phase::Arriving { since: Instant::now() }))),
+            https_only,
+            instead: None,
             stalled: None,
             timer: Box::pin(sleep(ARRIVAL)),
         }
@@ -132,7 +137,7 @@ impl<S> Connection<S> {
 impl<S: AsyncWrite + Unpin> Connection<S> {
     fn give_up(&mut self, cx: &mut Context<'_>) -> io::Error {
         if let Phase::Arriving { .. } = self.exchange.0.get() {
-            let answer = bare::problem(StatusCode::REQUEST_TIMEOUT);
+            let answer = bare::problem(StatusCode::REQUEST_TIMEOUT, self.https_only);
             // A courtesy: where it cannot be sent at once, it is not sent.
             let _ = Pin::new(&mut self.stream).poll_write(cx, &answer);
         }
@@ -163,15 +168,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = match bare::as_problem(buf) {
+        let this = &mut *self;
+        if this.instead.is_none() {
+            this.instead = bare::as_problem(buf, this.https_only);
+        }
+        let polled = match &this.instead {
             // It is the last thing that is written: what does not fit is lost with the connection.
             Some(problem) => {
-                let polled = Pin::new(&mut self.stream).poll_write(cx, &problem);
+                let polled = Pin::new(&mut this.stream).poll_write(cx, problem);
                 polled.map_ok(|_| buf.len())
             }
-            None => Pin::new(&mut self.stream).poll_write(cx, buf),
+            None => Pin::new(&mut this.stream).poll_write(cx, buf),
         };
         if polled.is_ready() {
+            self.instead = None;
             self.stalled = None;
             return polled;
         }
@@ -203,7 +213,7 @@ mod tests {
 
     fn pair() -> (Connection<DuplexStream>, DuplexStream) {
         let (here, there) = duplex(CAPACITY);
-        (Connection::new(here), there)
+        (Connection::new(here, false), there)
     }
 
     /// A peer that sends a byte a second for as long as it can, and what it gets.
