@@ -29,9 +29,9 @@ use crate::http::{
     quotas::{self, Policy},
 };
 
-/// Asked by balancers and the like, which must not be refused. Everything else is limited, however
-/// its path is written.
-const UNLIMITED: [&str; 4] = ["/livez", "/readyz", "/health", "/metrics"];
+/// Asked by balancers, which must not be refused. Everything else is limited, however its path is
+/// written; `/health` and `/metrics` too, which ask the stores.
+const UNLIMITED: [&str; 2] = ["/livez", "/readyz"];
 /// Clients that are nothing special any more are forgotten after so many requests.
 const TIDY_EVERY: u32 = 1 << 16;
 /// With more clients than these all are forgotten: a limit on each would hold none of them back.
