@@ -7,6 +7,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod data_dir;
+mod descriptors;
 pub mod first_start;
 pub mod healthcheck;
 pub mod http;

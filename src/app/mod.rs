@@ -29,6 +29,7 @@ use crate::{
     auth::{Keys, Passwords},
     commands::{self, Task, TaskPorts},
     config::{Config, TmdbConfig},
+    descriptors,
     first_start::{self, FirstAdmin},
     http::{self, AppState, Readiness, ServerSettings},
     shutdown,
@@ -180,7 +181,7 @@ impl Application {
         )?;
         let settings = ServerSettings {
             workers: config.workers,
-            connections: config.network.connections,
+            connections: descriptors::room_for(config.network.connections),
             cors_origins: config.network.cors_origins.clone(),
             https_only: config.is_production(),
         };
