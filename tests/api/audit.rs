@@ -25,8 +25,11 @@ async fn admins_see_who_changed_what() {
 
     let found = entries(&admin, &format!("subject={}", user.id)).await;
     let actions: Vec<_> = found.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
-    assert_eq!(actions, ["account.enabled", "account.disabled", "account.created"]);
-    let disabled = &found[1];
+    let role_changed = "account.role_changed";
+    assert_eq!(actions, [role_changed, "account.enabled", "account.disabled", "account.created"]);
+    assert_eq!(found[0]["after"], json!({ "role": "admin" }));
+    assert_eq!(found[1]["after"], json!({ "status": "active" }));
+    let disabled = &found[2];
     assert!(disabled["at"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
     assert_eq!(disabled["origin"], "request");
     assert_eq!(disabled["actor"], json!({ "id": admin.id }));
@@ -35,7 +38,7 @@ async fn admins_see_who_changed_what() {
     assert_eq!(disabled["subject"], json!({ "kind": "user", "id": user.id }));
     assert_eq!(disabled["before"], json!({ "status": "active" }));
     assert_eq!(disabled["after"], json!({ "status": "disabled" }));
-    let created = &found[2];
+    let created = &found[3];
     assert_eq!(created["actor"], Value::Null, "nobody was signed in");
     assert_eq!(created["before"], Value::Null);
 }

@@ -368,14 +368,20 @@ impl Accounts for SqlStore {
                 .execute(&mut *tx)
                 .await
                 .db()?;
-            let action = match (user.status, status) {
-                (UserStatus::Active, UserStatus::Disabled) => "account.disabled",
-                (UserStatus::Disabled, UserStatus::Active) => "account.enabled",
-                _ => "account.role_changed",
-            };
-            let before = json!({ "role": user.role, "status": user.status });
-            let after = json!({ "role": role, "status": status });
-            note(&mut tx, action, id, (Some(before), Some(after)), now).await?;
+            // An entry for each: who looks for roles that were given finds them all.
+            if status != user.status {
+                let action = match status {
+                    UserStatus::Disabled => "account.disabled",
+                    UserStatus::Active => "account.enabled",
+                };
+                let change = (json!({ "status": user.status }), json!({ "status": status }));
+                note(&mut tx, action, id, (Some(change.0), Some(change.1)), now).await?;
+            }
+            if role != user.role {
+                let change = (json!({ "role": user.role }), json!({ "role": role }));
+                let change = (Some(change.0), Some(change.1));
+                note(&mut tx, "account.role_changed", id, change, now).await?;
+            }
             if status == UserStatus::Disabled {
                 sessions::end_all(&mut tx, id, None).await?;
             }
