@@ -15,6 +15,7 @@ use super::{
     respond::{self, AcceptedBody},
     users::standing_changed,
 };
+use crate::config::Secret;
 
 const ON_ITS_WAY: &str = "If there is an address to verify, a mail is on its way to it.";
 
@@ -24,8 +25,8 @@ const ON_ITS_WAY: &str = "If there is an address to verify, a mail is on its way
 #[schema(example = json!({"token": "q83vEjRWeJq83vEjRWeJq83vEjRWeJq83vEjRWeJq80"}))]
 pub(crate) struct Verify {
     /// As it came by mail; good for one use.
-    #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
-    token: String,
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{43}$")]
+    token: Secret,
 }
 
 /// Verify an address by a token that came by mail
@@ -36,7 +37,7 @@ pub(crate) struct Verify {
 pub(crate) async fn verify(body: RawBody, state: Data<AppState>) -> Result<HttpResponse, Problem> {
     let wanted: Verify = body.parse()?;
     let mut check = Check::body();
-    let Some(token) = check.parse::<MailToken>("token", &wanted.token) else {
+    let Some(token) = check.parse::<MailToken>("token", wanted.token.expose()) else {
         return Err(check.problem());
     };
     carried_through(async move {

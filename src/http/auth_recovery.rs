@@ -14,7 +14,7 @@ use super::{
     respond::{self, AcceptedBody},
     users::standing_changed,
 };
-use crate::auth::Password;
+use crate::{auth::Password, config::Secret};
 
 const ON_ITS_WAY: &str = "If there is an account with this address, a mail is on its way to it.";
 
@@ -55,10 +55,10 @@ pub(crate) async fn forgot(
 #[schema(example = json!({"token": "q83vEjRWeJq83vEjRWeJq83vEjRWeJq83vEjRWeJq80", "password": "correct horse"}))]
 pub(crate) struct Reset {
     /// As it came by mail; good for one use.
-    #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
-    token: String,
-    #[schema(min_length = 8, max_length = 128)]
-    password: String,
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{43}$")]
+    token: Secret,
+    #[schema(value_type = String, min_length = 8, max_length = 128)]
+    password: Secret,
 }
 
 /// Set a new password by a token that came by mail
@@ -70,13 +70,13 @@ pub(crate) struct Reset {
 pub(crate) async fn reset(body: RawBody, state: Data<AppState>) -> Result<HttpResponse, Problem> {
     let wanted: Reset = body.parse()?;
     let mut check = Check::body();
-    let Some(token) = check.parse::<MailToken>("token", &wanted.token) else {
+    let Some(token) = check.parse::<MailToken>("token", wanted.token.expose()) else {
         return Err(check.problem());
     };
     // Before the costly hash, and once more in the transaction that uses the token.
     let account = state.ports.mail_tokens.recovering(&token, state.ports.clock.now()).await?;
     let account = account.ok_or_else(|| Problem::of(ErrorCode::InvalidMailToken))?;
-    let password = Password::for_account(&wanted.password, &account.email, &account.name);
+    let password = Password::for_account(wanted.password.expose(), &account.email, &account.name);
     let password = password.map_err(|reason| Problem::field("password", reason))?;
     let hash = state.passwords.hash(&password).await?;
     carried_through(async move {
