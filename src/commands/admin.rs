@@ -7,6 +7,8 @@ use watchme_actors::{
     ports::{AccountError, NewAccount},
 };
 
+use zeroize::Zeroizing;
+
 use super::{TaskError, TaskPorts};
 use crate::{auth::Password, config::Secret, data_dir::random_password};
 
@@ -33,10 +35,12 @@ pub(super) async fn create(
         AccountError::EmailTaken => TaskError::EmailTaken(email.clone()),
         error => error.into(),
     })?;
-    writeln!(out, "admin account made: {email}")?;
+    // In one piece: a reader that stops after the first line has the password too.
+    let mut told = Zeroizing::new(format!("admin account made: {email}\n"));
     if chosen.is_none() {
-        writeln!(out, "password: {}", text.expose())?;
+        told.extend(["password: ", text.expose(), "\n"]);
     }
+    out.write_all(told.as_bytes())?;
     Ok(())
 }
 
