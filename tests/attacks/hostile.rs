@@ -105,6 +105,15 @@ async fn comes_back(target: &Target, answer: &Answer, field: &str, text: &str) {
         }
         return;
     }
+    if field == "newPassword" {
+        let me = target.client.get("/users/me").await.expect(200);
+        let login = |password: &str| json!({ "email": me["email"], "password": password });
+        admin.nobody().post("/auth/login", &login(text)).await.expect(200);
+        if text != text.trim() {
+            admin.nobody().post("/auth/login", &login(text.trim())).await.expect(401);
+        }
+        return;
+    }
     let place = match (answer.header("location"), &target.request.method) {
         ("", &Method::PUT) => target.request.path.clone(),
         ("", _) => return,

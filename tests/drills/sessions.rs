@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::{
     replica::Replica,
     size::Size,
-    support::{Client, app::USER_PASSWORD, proxy::Line},
+    support::{Client, app::USER_PASSWORD, proxy::Line, smtp::SmtpDouble},
     world::World,
 };
 
@@ -27,17 +27,25 @@ enum End {
     Logout,
     EndedElsewhere,
     PasswordChanged,
+    PasswordReset,
     Disabled,
     Deleted,
 }
 
-const ENDS: [End; 5] =
-    [End::Logout, End::EndedElsewhere, End::PasswordChanged, End::Disabled, End::Deleted];
+const ENDS: [End; 6] = [
+    End::Logout,
+    End::EndedElsewhere,
+    End::PasswordChanged,
+    End::PasswordReset,
+    End::Disabled,
+    End::Deleted,
+];
 
 pub async fn ended(size: Size) -> String {
-    let world = World::engines().await;
+    let smtp = SmtpDouble::start().await;
+    let world = World::engines_with(&[("WATCHME_SMTP_URL", &smtp.url())]).await;
     let mut replicas = world.replicas(2).await;
-    let mut scene = Scene::of(&replicas).await;
+    let mut scene = Scene::of(&replicas, smtp).await;
     let mut text = String::from("refused elsewhere after at most");
     // B is told, or is not: then it asks again by itself.
     for (name, line) in [("with NATS", Line::Open), ("with A cut off from it", Line::Cut)] {
@@ -73,6 +81,7 @@ struct Scene {
     a: Client,
     b: Client,
     admin: Client,
+    smtp: SmtpDouble,
     users: u32,
 }
 
@@ -89,9 +98,9 @@ fn text(tokens: &Value, name: &str) -> String {
 }
 
 impl Scene {
-    async fn of(replicas: &[Replica]) -> Self {
+    async fn of(replicas: &[Replica], smtp: SmtpDouble) -> Self {
         let (a, b) = (replicas[0].client(), replicas[1].client());
-        Self { admin: replicas[0].admin().await, a, b, users: 0 }
+        Self { admin: replicas[0].admin().await, a, b, smtp, users: 0 }
     }
 
     async fn sign_in(&mut self) -> Holder {
@@ -136,6 +145,15 @@ impl Scene {
                 let change = json!({ "currentPassword": USER_PASSWORD,
                     "newPassword": "an altogether different one" });
                 other.put("/auth/password", &change).await.expect(204);
+                "session_ended"
+            }
+            End::PasswordReset => {
+                let forgot = json!({ "email": holder.email });
+                self.a.post("/auth/password/forgot", &forgot).await.expect(202);
+                let mails = self.smtp.mails_to(&holder.email, 1).await;
+                let reset = json!({ "token": mails[0].token(),
+                    "password": "an altogether different one" });
+                self.a.post("/auth/password/reset", &reset).await.expect(204);
                 "session_ended"
             }
             End::Disabled => {

@@ -11,7 +11,12 @@ use watchme::adapters::documents::{MongoDocuments, MongoSettings, SqliteDocument
 use watchme_actors::ports::Reports;
 use watchme_engines::{Engine, Instance, Options};
 
-use crate::{bus::Bus, oracle::Oracle, replica::Replica, support::proxy::Proxy};
+use crate::{
+    bus::Bus,
+    oracle::Oracle,
+    replica::Replica,
+    support::{proxy::Proxy, unthrottled::UNTHROTTLED},
+};
 
 const JWT_SECRET: &str = "the drills' secret, of more than 32 bytes";
 /// Of the service in MySQL and in MongoDB.
@@ -182,6 +187,7 @@ impl World {
         let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_watchme"))
             .args(arguments)
             .env_clear()
+            .envs(UNTHROTTLED.iter().copied())
             .envs(self.settings.iter().cloned())
             .env("WATCHME_DATA_DIR", self.folder.path().join("command"))
             .env("RUST_LOG", "warn")

@@ -24,6 +24,8 @@ use crate::{
 
 /// Of the user who asks.
 pub const NAME: &str = "away";
+/// Of the user who signs in again and again: of a hundred sessions the oldest ends.
+const SIGNS_IN: &str = "signs-in";
 /// Requests of each kind that are under way at once: 39 of all kinds.
 const AT_ONCE: usize = 3;
 /// Between two of them: clients have other things to do, and so has the machine.
@@ -86,6 +88,7 @@ pub struct Asker {
 impl Asker {
     /// Has marked some movies, and asked once what is remembered when it was asked before.
     pub async fn new(user: Client, movies: &[u64]) -> Self {
+        load::subscriber(&user.nobody(), SIGNS_IN.to_owned()).await;
         for movie in &movies[..PLAYED] {
             user.put(&format!("/watched/{movie}"), &json!({})).await.expect(201);
         }
@@ -124,7 +127,7 @@ impl Asker {
             Kind::Subscriptions => user.get("/subscriptions").await,
             Kind::Entitlements => user.get("/entitlements").await,
             Kind::Login => {
-                let body = json!({ "email": load::email(NAME), "password": USER_PASSWORD });
+                let body = json!({ "email": load::email(SIGNS_IN), "password": USER_PASSWORD });
                 user.nobody().post("/auth/login", &body).await
             }
         }
