@@ -145,13 +145,15 @@ async fn another_address_becomes_the_accounts_when_it_is_verified() {
         (&json!("new@example.com"), &json!("Eve"))
     );
     let token = smtp.mails_to("new@example.com", 1).await[0].token();
+    let told = &smtp.mails_to("eve@example.com", 2).await[1];
+    assert_eq!(told.header("subject"), "Your WatchMe account is to have another address");
     // Saying it again changes nothing and sends nothing.
     assert_eq!(eve.put(&path, &wanted).await.expect(200), changed);
     verify(&app, &token).await.expect(204);
     let now = me(&eve).await;
     assert_eq!((&now["email"], &now["pendingEmail"]), (&json!("new@example.com"), &json!(null)));
     app.client.login("new@example.com", USER_PASSWORD).await;
-    let told = &smtp.mails_to("eve@example.com", 2).await[1];
+    let told = &smtp.mails_to("eve@example.com", 3).await[2];
     assert_eq!(told.header("subject"), "Your WatchMe account has another address");
     assert_eq!(smtp.mails_to("new@example.com", 1).await.len(), 1);
 }

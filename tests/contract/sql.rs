@@ -69,6 +69,9 @@ mod outbox {
 mod audit {
     watchme_actors::audit_contract!(super::fresh);
 }
+mod addresses {
+    watchme_actors::addresses_contract!(super::fresh);
+}
 mod mails {
     watchme_actors::mails_contract!(super::fresh);
 }

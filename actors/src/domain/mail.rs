@@ -71,6 +71,8 @@ pub enum Letter {
     AlreadyRegistered,
     /// The password has been changed.
     PasswordChanged,
+    /// The user wants another address, which is not verified yet.
+    EmailWanted,
     /// The account has another address now.
     EmailChanged,
     /// A refresh token came twice: its session was ended.

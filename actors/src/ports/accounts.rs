@@ -148,8 +148,9 @@ pub trait Accounts: Send + Sync {
     -> Result<Page<User>, StoreError>;
 
     /// Changes a profile. Where another address has to be verified first, it is the account's
-    /// `pending_email` until then, and is written to; the address that the account has drops that.
-    /// Else the address before is told of the change.
+    /// `pending_email` until then, and is written to, as is the address that the account has, where
+    /// that is verified; the address that the account has drops that. Else the address before is
+    /// told of the change.
     ///
     /// # Errors
     /// `NotFound`, `EmailTaken`, `Store`.
@@ -160,7 +161,8 @@ pub trait Accounts: Send + Sync {
         now: Timestamp,
     ) -> Result<User, AccountError>;
 
-    /// Changes a password, ends the user's other sessions and queues a mail that says so.
+    /// Changes a password, ends the user's other sessions, drops tokens that were mailed and an
+    /// address that the account waits for, and queues a mail that says so.
     ///
     /// # Errors
     /// `NotFound`, `PasswordChanged`, `Store`.

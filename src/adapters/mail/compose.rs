@@ -86,6 +86,7 @@ impl Composer {
             Letter::Verification(mailed) => ("verify-email", Some(mailed)),
             Letter::AlreadyRegistered
             | Letter::PasswordChanged
+            | Letter::EmailWanted
             | Letter::EmailChanged
             | Letter::SessionRevoked => ("", None),
         };
@@ -111,6 +112,7 @@ fn subject(letter: &Letter) -> &'static str {
         Letter::Verification(_) => "Verify your address for WatchMe",
         Letter::AlreadyRegistered => "You have a WatchMe account already",
         Letter::PasswordChanged => "Your WatchMe password was changed",
+        Letter::EmailWanted => "Your WatchMe account is to have another address",
         Letter::EmailChanged => "Your WatchMe account has another address",
         Letter::SessionRevoked => "A WatchMe session of yours was ended",
     }

@@ -29,6 +29,8 @@ pub(super) enum MailKind {
     AlreadyRegistered,
     /// The password has been changed.
     PasswordChanged,
+    /// The user wants another address; goes to the one that the account has.
+    EmailWanted,
     /// The account has another address now; goes to the one before.
     EmailChanged,
     /// A refresh token came twice: its session was ended.
@@ -42,6 +44,7 @@ impl MailKind {
             Self::Verification => "verification",
             Self::AlreadyRegistered => "already_registered",
             Self::PasswordChanged => "password_changed",
+            Self::EmailWanted => "email_wanted",
             Self::EmailChanged => "email_changed",
             Self::SessionRevoked => "session_revoked",
         }
@@ -57,6 +60,7 @@ impl std::str::FromStr for MailKind {
             Self::Verification,
             Self::AlreadyRegistered,
             Self::PasswordChanged,
+            Self::EmailWanted,
             Self::EmailChanged,
             Self::SessionRevoked,
         ]
@@ -167,6 +171,7 @@ impl Row {
             }
             MailKind::AlreadyRegistered => (account, Letter::AlreadyRegistered),
             MailKind::PasswordChanged => (account, Letter::PasswordChanged),
+            MailKind::EmailWanted => (account, Letter::EmailWanted),
             MailKind::EmailChanged => (account, Letter::EmailChanged),
             MailKind::SessionRevoked => (account, Letter::SessionRevoked),
         };

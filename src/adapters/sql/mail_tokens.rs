@@ -17,8 +17,8 @@ use super::{
     accounts::{self, lock_user, note},
     errors::{Db, is_taken, store_error},
     mail_queue::{MailKind, enqueue},
+    passwords,
     rows::parsed,
-    sessions,
     work::Tx,
 };
 
@@ -115,7 +115,8 @@ fn may(user: &User) -> bool {
     user.status == UserStatus::Active
 }
 
-async fn drop_others(conn: &mut AnyConnection, user: UserId) -> Result<(), StoreError> {
+/// Takes back every token that was mailed for an account.
+pub(super) async fn forget(conn: &mut AnyConnection, user: UserId) -> Result<(), StoreError> {
     sqlx::query(FORGET_USER).bind(user.to_string()).execute(conn).await.db()?;
     Ok(())
 }
@@ -149,19 +150,12 @@ impl MailTokens for SqlStore {
             if user.email != address {
                 return Err(MailTokenError::Invalid);
             }
-            sqlx::query(
-                "UPDATE users SET password_hash = ?, email_verified = 1, pending_email = NULL,
-                    updated_at = ? WHERE id = ?",
-            )
-            .bind(password_hash)
-            .bind(now.as_millis())
-            .bind(user.id.to_string())
-            .execute(&mut *tx)
-            .await
-            .db()?;
-            sessions::end_all(&mut tx, user.id, None).await?;
-            drop_others(&mut tx, user.id).await?;
-            enqueue(&mut tx, MailKind::PasswordChanged, &user.email, Some(user.id), now).await?;
+            passwords::replace(&mut tx, &user, password_hash, None, now).await?;
+            sqlx::query("UPDATE users SET email_verified = 1 WHERE id = ?")
+                .bind(user.id.to_string())
+                .execute(&mut *tx)
+                .await
+                .db()?;
             note(&mut tx, "password.reset", user.id, (None, None), now).await?;
             Ok(user.id)
         })
@@ -205,7 +199,7 @@ impl MailTokens for SqlStore {
             let states = (Some(before), Some(after));
             note(&mut tx, "account.email_changed", user.id, states, now).await?;
             // Those that went to the address before.
-            drop_others(&mut tx, user.id).await?;
+            forget(&mut tx, user.id).await?;
             if user.email_verified {
                 let kind = MailKind::EmailChanged;
                 enqueue(&mut tx, kind, &user.email, Some(user.id), now).await?;

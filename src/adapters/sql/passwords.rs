@@ -2,7 +2,7 @@
 
 use sqlx::AnyConnection;
 use watchme_actors::{
-    domain::{Timestamp, UserId},
+    domain::{SessionId, Timestamp, User, UserId},
     ports::{AccountError, PasswordChange, StoreError},
 };
 
@@ -11,7 +11,7 @@ use super::{
     dialect::Dialect,
     errors::Db,
     mail_queue::{self, MailKind},
-    sessions,
+    mail_tokens, sessions,
     work::Tx,
 };
 
@@ -30,6 +30,29 @@ pub(super) async fn is_current(
     Ok(row.is_some())
 }
 
+/// Gives a user whose row is locked another password, and says so by mail. Whoever knew the one
+/// before keeps no way in: no session but one that is kept, no token, no address that waits.
+pub(super) async fn replace(
+    tx: &mut Tx,
+    user: &User,
+    hash: &str,
+    keep: Option<SessionId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE users SET password_hash = ?, pending_email = NULL, updated_at = ? WHERE id = ?",
+    )
+    .bind(hash)
+    .bind(now.as_millis())
+    .bind(user.id.to_string())
+    .execute(&mut **tx)
+    .await
+    .db()?;
+    sessions::end_all(tx, user.id, keep).await?;
+    mail_tokens::forget(tx, user.id).await?;
+    mail_queue::enqueue(tx, MailKind::PasswordChanged, &user.email, Some(user.id), now).await
+}
+
 /// Changes a user's password and ends the user's other sessions.
 pub(super) async fn change(
     tx: &mut Tx,
@@ -42,14 +65,7 @@ pub(super) async fn change(
     if !is_current(tx, user.id, &change.checked_hash).await? {
         return Err(AccountError::PasswordChanged);
     }
-    sqlx::query("UPDATE users SET password_hash = ? WHERE id = ?")
-        .bind(change.new_hash.as_str())
-        .bind(user.id.to_string())
-        .execute(&mut **tx)
-        .await
-        .db()?;
-    sessions::end_all(tx, user.id, Some(change.keep)).await?;
+    replace(tx, &user, &change.new_hash, Some(change.keep), now).await?;
     note(tx, "password.changed", user.id, (None, None), now).await?;
-    mail_queue::enqueue(tx, MailKind::PasswordChanged, &user.email, Some(user.id), now).await?;
     Ok(())
 }

@@ -60,6 +60,9 @@ pub(super) async fn change(
         user.pending_email.as_ref().filter(|_| user.pending_email != before.pending_email)
     {
         enqueue(&mut tx, MailKind::Verification, wanted, Some(id), now).await?;
+        if user.email_verified {
+            enqueue(&mut tx, MailKind::EmailWanted, &user.email, Some(id), now).await?;
+        }
     }
     if user.email != before.email {
         enqueue(&mut tx, MailKind::EmailChanged, &before.email, Some(id), now).await?;

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use futures_util::future::{FutureExt, join_all};
 
-use super::setup::{account, at, key, user};
+use super::setup::{account, at, user};
 use crate::{
     domain::{Email, Letter, Mail, MailToken, Timestamp, User, UserStatus},
     ports::{
-        AccountError, Created, MailTokenError, NewAccount, ProfileChange, QueuedMail,
-        StandingChange, TokenLifetimes,
+        MailTokenError, NewAccount, ProfileChange, QueuedMail, StandingChange, TokenLifetimes,
     },
     testing::SqlPorts,
 };
@@ -19,7 +18,7 @@ const LIFETIMES: TokenLifetimes = TokenLifetimes {
     verification: Duration::from_secs(86_400),
 };
 
-fn email(text: &str) -> Email {
+pub(super) fn email(text: &str) -> Email {
     text.parse().unwrap()
 }
 
@@ -28,7 +27,7 @@ async fn due(ports: &SqlPorts, now: Timestamp) -> Vec<QueuedMail> {
 }
 
 /// Takes every mail that is due out of the queue and gives what is to be sent.
-async fn mails(ports: &SqlPorts, now: Timestamp) -> Vec<Mail> {
+pub(super) async fn mails(ports: &SqlPorts, now: Timestamp) -> Vec<Mail> {
     let mut mails = Vec::new();
     for queued in due(ports, now).await {
         mails.extend(ports.mail_queue.prepare(queued.id, LIFETIMES, now).await.unwrap());
@@ -37,26 +36,26 @@ async fn mails(ports: &SqlPorts, now: Timestamp) -> Vec<Mail> {
     mails
 }
 
-async fn only_mail(ports: &SqlPorts, now: Timestamp) -> Mail {
+pub(super) async fn only_mail(ports: &SqlPorts, now: Timestamp) -> Mail {
     let mut mails = mails(ports, now).await;
     assert_eq!(mails.len(), 1, "{mails:?}");
     mails.remove(0)
 }
 
-fn token_of(mail: &Mail) -> MailToken {
+pub(super) fn token_of(mail: &Mail) -> MailToken {
     match &mail.letter {
         Letter::Recovery(mailed) | Letter::Verification(mailed) => mailed.token.clone(),
         other => panic!("no token in {other:?}"),
     }
 }
 
-async fn recovery_token(ports: &SqlPorts, email: &Email, now: Timestamp) -> MailToken {
+pub(super) async fn recovery_token(ports: &SqlPorts, email: &Email, now: Timestamp) -> MailToken {
     ports.mail_queue.ask_recovery(email, now).await.unwrap();
     token_of(&only_mail(ports, now).await)
 }
 
 /// An account whose address is not verified, and the token to verify it with.
-async fn registered(ports: &SqlPorts, name: &str) -> (User, MailToken) {
+pub(super) async fn registered(ports: &SqlPorts, name: &str) -> (User, MailToken) {
     let wanted = NewAccount { email_verified: false, ..account(name) };
     let address = wanted.email.clone();
     ports.accounts.register(wanted, None).await.unwrap();
@@ -64,19 +63,19 @@ async fn registered(ports: &SqlPorts, name: &str) -> (User, MailToken) {
     (ports.accounts.credentials(&address).await.unwrap().unwrap().user, token)
 }
 
-async fn now_of(ports: &SqlPorts, user: &User) -> User {
+pub(super) async fn now_of(ports: &SqlPorts, user: &User) -> User {
     ports.accounts.user(user.id).await.unwrap().unwrap()
 }
 
-async fn hash_of(ports: &SqlPorts, user: &User) -> String {
+pub(super) async fn hash_of(ports: &SqlPorts, user: &User) -> String {
     ports.accounts.credentials(&user.email).await.unwrap().unwrap().password_hash
 }
 
-fn wish(user: &User, email: &str) -> ProfileChange {
+pub(super) fn wish(user: &User, email: &str) -> ProfileChange {
     ProfileChange { name: user.name.clone(), email: email.parse().unwrap(), verified_first: true }
 }
 
-fn is_invalid<T>(outcome: Result<T, MailTokenError>) -> bool {
+pub(super) fn is_invalid<T>(outcome: Result<T, MailTokenError>) -> bool {
     matches!(outcome, Err(MailTokenError::Invalid))
 }
 
@@ -215,123 +214,6 @@ pub async fn tokens_follow_their_account(ports: &SqlPorts) {
     ports.mail_tokens.reset_password(&token, "new", at(1)).await.unwrap();
 }
 
-/// A new account is not verified until its token comes back, once, within its time.
-pub async fn a_registration_is_verified_by_its_token(ports: &SqlPorts) {
-    let (ada, token) = registered(ports, "ada").await;
-    assert!(!ada.email_verified);
-    let day = 86_400;
-    assert!(is_invalid(ports.mail_tokens.verify_email(&token, at(day)).await));
-    assert_eq!(ports.mail_tokens.verify_email(&token, at(day - 1)).await.unwrap(), ada.id);
-    assert!(now_of(ports, &ada).await.email_verified);
-    assert!(is_invalid(ports.mail_tokens.verify_email(&token, at(1)).await));
-    assert!(mails(ports, at(day)).await.is_empty());
-}
-
-/// Whoever registers a known address makes nothing; the mail says what there is to do.
-pub async fn a_known_address_is_written_to(ports: &SqlPorts) {
-    let ada = user(ports, "ada").await;
-    let again = || NewAccount { password_hash: "theirs".into(), ..account("ada") };
-    ports.accounts.register(again(), None).await.unwrap();
-    let mail = only_mail(ports, at(0)).await;
-    assert_eq!((mail.to, mail.letter), (ada.email.clone(), Letter::AlreadyRegistered));
-    assert_eq!(hash_of(ports, &ada).await, "hash of ada");
-
-    // Nobody has shown that the address is theirs: a new password is what does.
-    let (bob, _) = registered(ports, "bob").await;
-    let again =
-        NewAccount { email_verified: false, password_hash: "theirs".into(), ..account("bob") };
-    ports.accounts.register(again, None).await.unwrap();
-    let mail = only_mail(ports, at(0)).await;
-    assert!(matches!(mail.letter, Letter::Recovery(_)) && mail.name.is_none(), "{mail:?}");
-    assert_eq!(hash_of(ports, &bob).await, "hash of bob");
-}
-
-/// A registration with a key is carried out once, whether the address is known or not.
-pub async fn a_registration_is_carried_out_once(ports: &SqlPorts) {
-    user(ports, "ada").await;
-    for name in ["ada", "bob"] {
-        let wanted = || NewAccount { email_verified: false, ..account(name) };
-        let of = |print| key(&format!("nobody {name}"), "key", print);
-        let first = ports.accounts.register(wanted(), Some(&of("print"))).await.unwrap();
-        let again = ports.accounts.register(wanted(), Some(&of("print"))).await.unwrap();
-        assert!(matches!((first, again), (Created::Now(()), Created::Before(()))), "{name}");
-        let other = ports.accounts.register(wanted(), Some(&of("other"))).await;
-        assert!(matches!(other, Err(AccountError::KeyReused)), "{name}");
-        assert_eq!(mails(ports, at(0)).await.len(), 1, "{name}");
-    }
-}
-
-/// Of several registrations of an address at once one makes the account, and all are answered.
-pub async fn registering_at_once_makes_one_account(ports: &SqlPorts) {
-    let wanted = || NewAccount { email_verified: false, ..account("ada") };
-    let outcomes = join_all((0..6).map(|_| ports.accounts.register(wanted(), None))).await;
-    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    let mails = mails(ports, at(0)).await;
-    let verifications =
-        mails.iter().filter(|mail| matches!(mail.letter, Letter::Verification(_))).count();
-    assert_eq!((mails.len(), verifications), (6, 1));
-}
-
-/// Another address is the account's when its token comes back; the one before is told.
-pub async fn another_address_waits_for_its_token(ports: &SqlPorts) {
-    let ada = user(ports, "ada").await;
-    let wish = wish(&ada, "new@example.com");
-    let changed = ports.accounts.change_profile(ada.id, wish.clone(), at(1)).await.unwrap();
-    assert_eq!((&changed.email, &changed.pending_email), (&ada.email, &Some(wish.email.clone())));
-    assert_eq!(ports.accounts.change_profile(ada.id, wish.clone(), at(2)).await.unwrap(), changed);
-    let mail = only_mail(ports, at(2)).await;
-    assert_eq!((&mail.to, &mail.name), (&wish.email, &None));
-    let recovery = recovery_token(ports, &ada.email, at(2)).await;
-    ports.mail_tokens.verify_email(&token_of(&mail), at(3)).await.unwrap();
-    let now = now_of(ports, &ada).await;
-    assert_eq!((&now.email, &now.pending_email, now.email_verified), (&wish.email, &None, true));
-    let told = only_mail(ports, at(3)).await;
-    assert_eq!((told.to, told.letter), (ada.email, Letter::EmailChanged));
-    assert_eq!(ports.mail_tokens.recovering(&recovery, at(3)).await.unwrap(), None);
-}
-
-/// An address that the user does not want any more is not verified, nor one that somebody else
-/// has got; whoever has it is written to.
-pub async fn an_address_can_be_lost_while_it_waits(ports: &SqlPorts) {
-    let ada = user(ports, "ada").await;
-    let change = |email| ports.accounts.change_profile(ada.id, wish(&ada, email), at(0));
-    change("new@example.com").await.unwrap();
-    let token = token_of(&only_mail(ports, at(0)).await);
-    assert_eq!(change("ada@example.com").await.unwrap().pending_email, None);
-    assert!(is_invalid(ports.mail_tokens.verify_email(&token, at(1)).await));
-
-    change("bob@example.com").await.unwrap();
-    let token = token_of(&only_mail(ports, at(0)).await);
-    user(ports, "bob").await;
-    let taken = ports.mail_tokens.verify_email(&token, at(1)).await;
-    assert!(matches!(taken, Err(MailTokenError::EmailTaken)));
-    assert_eq!(now_of(ports, &ada).await.email, ada.email);
-
-    ports.mail_queue.ask_verification(ada.id, at(0)).await.unwrap();
-    let mail = only_mail(ports, at(0)).await;
-    assert_eq!((mail.to, mail.letter), (email("bob@example.com"), Letter::AlreadyRegistered));
-}
-
-/// A verification that is asked for goes to the address that the account waits for, else to its
-/// own, and nowhere when that is verified.
-pub async fn a_verification_is_sent_again(ports: &SqlPorts) {
-    let (ada, first) = registered(ports, "ada").await;
-    ports.mail_queue.ask_verification(ada.id, at(1)).await.unwrap();
-    let mail = only_mail(ports, at(1)).await;
-    assert_eq!(mail.to, ada.email);
-    assert_ne!(token_of(&mail), first);
-    ports.accounts.change_profile(ada.id, wish(&ada, "new@example.com"), at(2)).await.unwrap();
-    assert_eq!(only_mail(ports, at(2)).await.to, email("new@example.com"));
-    ports.mail_queue.ask_verification(ada.id, at(3)).await.unwrap();
-    let mail = only_mail(ports, at(3)).await;
-    assert_eq!(mail.to, email("new@example.com"));
-    ports.mail_tokens.verify_email(&token_of(&mail), at(4)).await.unwrap();
-    // Nobody had verified the address before: whoever reads its mail is not told.
-    assert!(mails(ports, at(4)).await.is_empty());
-    ports.mail_queue.ask_verification(ada.id, at(5)).await.unwrap();
-    assert!(mails(ports, at(5)).await.is_empty());
-}
-
 /// Deleting an account takes its mails and tokens along.
 pub async fn mails_and_tokens_go_with_their_account(ports: &SqlPorts) {
     let (ada, token) = registered(ports, "ada").await;
@@ -360,13 +242,6 @@ macro_rules! mails_contract {
                 a_token_that_comes_at_once_works_once,
                 a_reset_verifies_the_address,
                 tokens_follow_their_account,
-                a_registration_is_verified_by_its_token,
-                a_known_address_is_written_to,
-                a_registration_is_carried_out_once,
-                registering_at_once_makes_one_account,
-                another_address_waits_for_its_token,
-                an_address_can_be_lost_while_it_waits,
-                a_verification_is_sent_again,
                 mails_and_tokens_go_with_their_account,
             ]
         );

@@ -4,6 +4,7 @@
 //! a function which gives fresh ports, so that a new adapter runs the whole suite with one line.
 
 pub mod accounts;
+pub mod addresses;
 pub mod audit;
 pub mod bus;
 pub mod catalogue;
