@@ -45,7 +45,8 @@ pub(crate) struct Refresh {
 ///
 /// For an access token and the next refresh token. The same answer can be had again for a moment
 /// (10 s, unless the operator has set another time), in case it was lost. A refresh token that
-/// comes again later is in two hands: its session is ended, and a mail says so.
+/// comes again later is in two hands: its session is ended, and a mail says so (to a verified address,
+/// once an hour).
 #[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth", request_body = Refresh,
     responses((status = 200, description = "The next tokens of the session", body = TokensBody)))]
 pub(crate) async fn refresh(

@@ -116,7 +116,8 @@ pub trait Sessions: Send + Sync {
     async fn begin(&self, session: NewSession) -> Result<(), BeginError>;
 
     /// Exchanges a refresh token: exactly one of many who present the same one at once moves the
-    /// session on. One that comes again after that ends the session, and a mail tells the user.
+    /// session on. One that comes again after that ends the session, and a mail tells the user, where
+    /// the address is verified, once an hour at most.
     async fn rotate(&self, rotation: Rotation) -> Result<Rotated, StoreError>;
 
     /// The standing of a user in a session; `None` when there is no such account.

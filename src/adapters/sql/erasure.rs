@@ -5,7 +5,10 @@ use watchme_actors::{
     ports::StoreError,
 };
 
-use super::{audit, errors::Db, idempotency, mail_queue, outbox, rows::number, work::Tx};
+use super::{
+    audit, errors::Db, idempotency, mail_queue, outbox, rows::number, sessions::rotation,
+    throttles, work::Tx,
+};
 
 /// Deletes a user whose row is locked, and writes the user's last event. Subscriptions, sessions,
 /// tokens and marks with their genres and plays go with the row, by the schema's references;
@@ -21,6 +24,7 @@ pub(super) async fn erase(tx: &mut Tx, user: &User, now: Timestamp) -> Result<()
     idempotency::forget(tx, user.id).await?;
     audit::forget(tx, user.id).await?;
     mail_queue::forget(tx, user).await?;
+    throttles::forget(tx, &rotation::told(user.id)).await?;
     // What was not published yet would only come to be dropped: the user is gone.
     sqlx::query("DELETE FROM outbox WHERE user_id = ?")
         .bind(id.as_str())

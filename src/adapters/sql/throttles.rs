@@ -30,6 +30,41 @@ pub(super) fn lock_sql(dialect: Dialect) -> &'static str {
     )
 }
 
+/// Binds: name, moment.
+pub(super) const NOT_YET: &str = "SELECT name FROM throttles WHERE name = ? AND expires_at > ?";
+
+/// Binds: name.
+pub(super) const FORGET: &str = "DELETE FROM throttles WHERE name = ?";
+
+/// Whether something may be done that is done once in a period; from now on it counts as done. The
+/// caller holds a lock that everybody takes who asks about this name.
+pub(super) async fn once(
+    conn: &mut AnyConnection,
+    name: &str,
+    period: Duration,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(NOT_YET).bind(name).bind(now.as_millis());
+    if done.fetch_optional(&mut *conn).await.db()?.is_some() {
+        return Ok(false);
+    }
+    // One that has expired may be there until it is swept.
+    forget(conn, name).await?;
+    sqlx::query("INSERT INTO throttles (name, expires_at) VALUES (?, ?)")
+        .bind(name)
+        .bind(now.after(period).as_millis())
+        .execute(conn)
+        .await
+        .db()?;
+    Ok(true)
+}
+
+/// Forgets what was counted under a name.
+pub(super) async fn forget(conn: &mut AnyConnection, name: &str) -> Result<(), StoreError> {
+    sqlx::query(FORGET).bind(name).execute(conn).await.db()?;
+    Ok(())
+}
+
 impl SqlStore {
     async fn find_throttle(
         &self,
@@ -147,12 +182,7 @@ impl Throttles for SqlStore {
         self.write(|mut tx| async move {
             // The row goes: one that stayed would make the next login quicker than that of an
             // address which nobody has.
-            sqlx::query("DELETE FROM throttles WHERE name = ?")
-                .bind(name)
-                .execute(&mut *tx)
-                .await
-                .db()?;
-            Ok(())
+            forget(&mut tx, name).await
         })
         .await
     }

@@ -183,6 +183,25 @@ pub async fn a_token_that_comes_again_ends_its_session(ports: &SqlPorts) {
     assert_eq!(listed(ports, &ada, 102).await, []);
 }
 
+/// A user is told of ended sessions once an hour, at an address that is known to be theirs.
+pub async fn a_stolen_session_is_told_once_an_hour(ports: &SqlPorts) {
+    let ada = user(ports, "ada").await;
+    let unverified = NewAccount { email_verified: false, ..account("eve") };
+    let eve = ports.accounts.create(unverified, None).await.unwrap().into_inner();
+    for (user, seconds, told) in
+        [(&ada, 0, 1), (&ada, 3_500, 1), (&eve, 3_500, 1), (&ada, 3_700, 2), (&ada, 7_200, 2)]
+    {
+        let name = format!("t{seconds}");
+        let id = begin(ports, user, &name, seconds).await;
+        let of = |number: u8| format!("{name}-{number}");
+        rotate(ports, exchange(id, &of(1), &of(2), seconds)).await;
+        let reused = rotate(ports, exchange(id, &of(1), &of(3), seconds + 100)).await;
+        assert_eq!(reused, Rotated::Reused { user: user.id });
+        let mails = ports.mail_queue.backlog().await.unwrap().mails;
+        assert_eq!(mails, told, "after {seconds} s");
+    }
+}
+
 /// What was never a token of ours touches nothing.
 pub async fn a_guess_ends_nothing(ports: &SqlPorts) {
     let ada = user(ports, "ada").await;
@@ -327,6 +346,7 @@ macro_rules! sessions_contract {
                 a_token_is_exchanged_for_the_next,
                 a_lost_answer_is_given_again_for_a_moment,
                 a_token_that_comes_again_ends_its_session,
+                a_stolen_session_is_told_once_an_hour,
                 a_guess_ends_nothing,
                 a_session_expires,
                 fifty_exchanges_at_once_are_one_step,

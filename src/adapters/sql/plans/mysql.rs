@@ -91,6 +91,8 @@ fn of_accounts() -> Vec<Hot> {
             ],
         ),
         hot("forget keys about a user", idempotency::FORGET_ABOUT, &[user]),
+        hot("forget a throttle", throttles::FORGET, &[Text("login:54321".to_owned())]),
+        hot("done lately", throttles::NOT_YET, &[Text("login:54321".to_owned()), Number(5)]),
         hot("lock a throttle", throttles::lock_sql(mysql), &[Text("login:54321".to_owned())]),
     ]
 }

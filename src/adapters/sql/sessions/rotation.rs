@@ -1,9 +1,11 @@
 //! Exchanging a refresh token for the next one.
 
+use std::time::Duration;
+
 use serde_json::json;
 use sqlx::{AnyConnection, any::AnyRow};
 use watchme_actors::{
-    domain::{SessionId, Timestamp, User, UserStatus},
+    domain::{SessionId, Timestamp, User, UserId, UserStatus},
     ports::{Rotated, Rotation, StoreError},
 };
 
@@ -15,6 +17,7 @@ use super::{
         errors::Db,
         mail_queue::{self, MailKind},
         rows::{get, optional_time, parsed, time},
+        throttles,
         work::Tx,
     },
     delete,
@@ -27,6 +30,15 @@ pub(in super::super) fn lock_sql(dialect: Dialect) -> &'static str {
         "SELECT idle_until, ends_at, token_hash, parent_hash, rotated_at, sealed_child
          FROM sessions WHERE id = ?"
     )
+}
+
+/// Of sessions that were ended in so short a time one mail tells: whoever signs in and uses tokens
+/// twice, again and again, fills nobody's letterbox.
+const TOLD_ONCE_IN: Duration = Duration::from_secs(3_600);
+
+/// The name under which is noted that a user was told of a session's end.
+pub(in super::super) fn told(user: UserId) -> String {
+    format!("session-revoked:{user}")
 }
 
 /// What a session's row says of its tokens.
@@ -77,7 +89,8 @@ async fn advance(
     Ok(())
 }
 
-/// Ends a session of which two have tokens, and says so to its user and in the log.
+/// Ends a session of which two have tokens, and says so in the log and to its user, where the address
+/// is known to be the user's.
 async fn revoke(
     tx: &mut Tx,
     user: &User,
@@ -93,6 +106,9 @@ async fn revoke(
         after: None,
     };
     audit::record(tx, entry, now).await?;
+    if !user.email_verified || !throttles::once(tx, &told(user.id), TOLD_ONCE_IN, now).await? {
+        return Ok(());
+    }
     mail_queue::enqueue(tx, MailKind::SessionRevoked, &user.email, Some(user.id), now).await
 }
 
