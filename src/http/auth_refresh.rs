@@ -62,7 +62,6 @@ pub(crate) async fn refresh(
     let rotation = Rotation {
         session: presented.session(),
         presented: presented.hash(),
-        is_genuine: presented.is_genuine(),
         child: child.hash(),
         sealed_child: presented.seal(&child),
         now: state.ports.clock.now(),

@@ -267,16 +267,29 @@ async fn a_password_is_changed_by_who_knows_it_to_one_that_is_allowed() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_outlives_two_changes_of_the_secret() {
+async fn a_session_lives_on_with_the_secret_before_and_ends_with_a_change_to_another() {
     let secret = |n: u8| format!("secret number {n}, which is long enough for it");
     let (one, two, three) = (secret(1), secret(2), secret(3));
+    let at = |app: &TestApp, holder: &Holder| Holder {
+        client: holder.client.at(&app.client),
+        refresh_token: holder.refresh_token.clone(),
+    };
     let app = TestApp::start_with(&[("JWT_SECRET", one.as_str())]).await;
-    let holder = ada(&app).await;
+    let (kept, left) = (ada(&app).await, sign_in(&app, "ada@example.com", USER_PASSWORD).await);
+    let settings = [("JWT_SECRET", two.as_str()), ("JWT_SECRET_PREVIOUS", one.as_str())];
+    let app = app.restart_with(&settings).await;
+    at(&app, &kept).me().await.expect(200);
+    let kept = at(&app, &kept).refreshed().await;
+
     let settings = [("JWT_SECRET", three.as_str()), ("JWT_SECRET_PREVIOUS", two.as_str())];
     let app = app.restart_with(&settings).await;
-    let holder = Holder { client: holder.client.at(&app.client), ..holder };
-    holder.me().await.problem(401, "invalid_token");
-    holder.refreshed().await.me().await.expect(200);
+    at(&app, &left).refresh().await.problem(401, "invalid_refresh_token");
+    let kept = at(&app, &kept).refreshed().await;
+
+    // Nobody who knew the secret has a way in.
+    let app = app.restart_with(&[("JWT_SECRET", one.as_str())]).await;
+    at(&app, &kept).me().await.problem(401, "invalid_token");
+    at(&app, &kept).refresh().await.problem(401, "invalid_refresh_token");
 }
 
 #[tokio::test]

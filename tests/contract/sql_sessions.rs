@@ -54,7 +54,6 @@ async fn a_stolen_token_is_told_to_its_user() {
     let stolen = Rotation {
         session: id,
         presented: "0".repeat(64),
-        is_genuine: true,
         child: "2".repeat(64),
         sealed_child: "sealed".to_owned(),
         now,

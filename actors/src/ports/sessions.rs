@@ -47,16 +47,14 @@ pub enum BeginError {
     Store(#[from] StoreError),
 }
 
-/// A refresh token to be exchanged for another. Tokens are told by the SHA-256 of their secret, in
-/// hexadecimal.
+/// A refresh token to be exchanged for another: one of ours, whatever the store knows of it. Tokens are
+/// told by the SHA-256 of their secret, in hexadecimal.
 #[derive(Debug, Clone)]
 pub struct Rotation {
     /// The session that the token names.
     pub session: SessionId,
     /// The token that was presented.
     pub presented: String,
-    /// Whether the token was ours at some time, whatever the store knows of it.
-    pub is_genuine: bool,
     /// The token to exchange it for.
     pub child: String,
     /// The same in a form that only a holder of the presented one can open; at most 300 characters.

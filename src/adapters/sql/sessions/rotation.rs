@@ -151,7 +151,6 @@ pub(super) async fn rotate(
         Some((_, at, sealed_child)) if rotation.now.since(at) < rotation.grace => {
             Ok(Rotated::Repeated { user: user.id, sealed_child })
         }
-        None if !rotation.is_genuine => Ok(Rotated::Refused),
         _ => {
             revoke(tx, &user, rotation.session, rotation.now).await?;
             Ok(Rotated::Reused { user: user.id })
