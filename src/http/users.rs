@@ -118,13 +118,15 @@ pub(crate) async fn replace(
     let email = check.parse::<Email>("email", &wanted.email);
     let (Some(name), Some(email)) = (name, email) else { return Err(check.problem()) };
     let verified_first = state.settings.email_verification;
-    if verified_first {
-        let user = state.ports.accounts.user(caller.id).await?;
-        let user = user.ok_or_else(|| Problem::of(ErrorCode::AccountInactive))?;
-        if user.email != email && user.pending_email.as_ref() != Some(&email) {
+    let user = state.ports.accounts.user(caller.id).await?;
+    let user = user.ok_or_else(|| Problem::of(ErrorCode::AccountInactive))?;
+    let waits = verified_first && user.pending_email.as_ref() == Some(&email);
+    if user.email != email && !waits {
+        if verified_first {
             state.can_mail()?;
-            state.throttle.forgot(&email, client_address(&req)).await?;
         }
+        // Without verification, too: it is told whether the address is taken, and mails are sent.
+        state.throttle.forgot(&email, client_address(&req)).await?;
     }
     let change = ProfileChange { name, email, verified_first };
     let now = state.ports.clock.now();

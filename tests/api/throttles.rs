@@ -9,6 +9,7 @@ use crate::support::{
     Answer, Client, TestApp,
     app::{ADMIN_EMAIL, ADMIN_PASSWORD, USER_PASSWORD},
     places::Places,
+    smtp::SmtpDouble,
 };
 
 const PROXIED: (&str, &str) = ("WATCHME_TRUSTED_PROXIES", "127.0.0.0/8");
@@ -156,6 +157,34 @@ async fn limited_routes_tell_what_is_left() {
     assert_eq!(rate(&answer), ("\"login\";q=300;w=900".into(), "\"login\";r=299;t=3".into()));
     let policies = answer.header("ratelimit-policy");
     assert_eq!(policies, "\"client\";q=2000;w=1, \"login\";q=300;w=900");
+}
+
+/// Whoever may try one address after the other learns which are taken, and has mails sent.
+#[tokio::test]
+async fn another_address_is_wanted_only_so_often() {
+    for verification in ["off", "on"] {
+        let smtp = SmtpDouble::start().await;
+        let url = smtp.url();
+        let app = TestApp::start_with(&[
+            ("WATCHME_EMAIL_VERIFICATION", verification),
+            ("WATCHME_SMTP_URL", &url),
+            ("WATCHME_LIMIT_FORGOT_CLIENT", "2/1h"),
+        ])
+        .await;
+        let admin = app.admin().await;
+        let path = format!("/users/{}", admin.id);
+        let want =
+            async |email: &str| admin.put(&path, &json!({ "name": "Admin", "email": email })).await;
+        want(ADMIN_EMAIL).await.expect(200);
+        want("one@example.com").await.expect(200);
+        want("one@example.com").await.expect(200);
+        let second = want("two@example.com").await;
+        second.expect(200);
+        assert!(second.header("ratelimit").contains("\"forgot-client\";r=0;"), "{verification}");
+        refusal(&want("three@example.com").await);
+        // What changes no address goes on.
+        want("two@example.com").await.expect(200);
+    }
 }
 
 #[tokio::test]
