@@ -59,7 +59,7 @@ pub(crate) async fn change(
         }
     };
     let checked_hash = found.ok_or_else(|| Problem::of(ErrorCode::WrongPassword))?.password_hash;
-    attempt.succeeded().await?;
+    attempt.succeeded().await;
     let new_hash = state.passwords.hash(&new).await?;
     let change = PasswordChange { checked_hash, new_hash, keep: caller.session };
     carried_through(async move {

@@ -83,6 +83,7 @@ pub(crate) async fn reset(body: RawBody, state: Data<AppState>) -> Result<HttpRe
         let now = state.ports.clock.now();
         let user = state.ports.mail_tokens.reset_password(&token, &hash, now).await?;
         standing_changed(&state, user).await;
+        state.throttle.forget(&account).await;
         Ok(respond::no_content())
     })
     .await

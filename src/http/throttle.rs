@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use watchme_actors::{
-    domain::{Email, LoginDelays, RateLimit, UserId},
+    domain::{Email, LoginDelays, RateLimit, User, UserId},
     ports::{Clock, Meter, Throttles},
 };
 
@@ -50,10 +50,9 @@ struct Counted {
 
 impl Attempt {
     /// The password was right: earlier failures are forgotten.
-    pub(crate) async fn succeeded(self) -> Result<(), Problem> {
-        match self.0 {
-            Some(counted) => Ok(counted.store.forget(&counted.name).await?),
-            None => Ok(()),
+    pub(crate) async fn succeeded(self) {
+        if let Some(counted) = self.0 {
+            forget(&*counted.store, &counted.name).await;
         }
     }
 
@@ -64,6 +63,13 @@ impl Attempt {
             // There is an answer to give already; the failure will be forgotten in a day.
             tracing::warn!(%error, "a login that came to no verdict stays counted as failed");
         }
+    }
+}
+
+/// There is an answer to give already, whatever comes of it.
+async fn forget(store: &dyn Throttles, name: &str) {
+    if let Err(error) = store.forget(name).await {
+        tracing::warn!(%error, "failed logins before one that succeeded stay counted");
     }
 }
 
@@ -91,6 +97,13 @@ impl Throttle {
     /// 429; 503.
     pub(crate) async fn password(&self, user: UserId, from: IpAddr) -> Result<Attempt, Problem> {
         self.attempt(&Whom::User(user), from).await
+    }
+
+    /// Whoever reads the account's mail has set a password: nobody's guesses keep them out.
+    pub(crate) async fn forget(&self, account: &User) {
+        for whom in [Whom::Address(&account.email), Whom::User(account.id)] {
+            forget(&*self.store, &self.name("failures", &whom)).await;
+        }
     }
 
     /// An account to be made.

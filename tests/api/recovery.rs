@@ -61,6 +61,28 @@ async fn a_token_sets_a_new_password_once() {
     assert_eq!(told[1].header("subject"), "Your WatchMe password was changed");
 }
 
+/// Whoever guesses at an account keeps nobody from it who reads its mail.
+#[tokio::test]
+async fn a_reset_ends_the_delay_that_guesses_have_brought() {
+    let settings = [("WATCHME_LOGIN_FREE_FAILURES", "2"), ("WATCHME_LOGIN_DELAY", "60s")];
+    let (app, smtp) = start(&settings).await;
+    let user = app.user().await;
+    let email = email(&user).await;
+    for status in [401, 401, 401, 429] {
+        assert_eq!(login(&app, &email, "a wrong guess").await, status);
+    }
+    let change = json!({ "currentPassword": "a wrong guess", "newPassword": NEW_PASSWORD });
+    for status in [403, 403, 403, 429] {
+        assert_eq!(user.put("/auth/password", &change).await.status, status);
+    }
+    forgot(&app, &email).await;
+    let token = smtp.mails_to(&email, 1).await[0].token();
+    reset(&app, &token, NEW_PASSWORD).await.expect(204);
+    let user = app.client.login(&email, NEW_PASSWORD).await;
+    let change = json!({ "currentPassword": NEW_PASSWORD, "newPassword": USER_PASSWORD });
+    user.put("/auth/password", &change).await.expect(204);
+}
+
 #[tokio::test]
 async fn of_many_who_bring_a_token_at_once_one_sets_the_password() {
     let (app, smtp) = start(&[]).await;
