@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use watchme_actors::{
-    domain::{Email, Invalid, PersonName, Role, SessionId, UserStatus},
+    domain::{Email, Invalid, PersonName, Role, SessionId, UserId, UserStatus},
     ports::{BeginError, Credentials, NewAccount, NewSession, acting_as},
 };
 
@@ -73,9 +73,11 @@ pub(crate) async fn register(
     };
     let key = state.fingerprints.key(&req, Sender::Nobody { email: &email }, &body)?;
     let verified = !state.settings.email_verification;
-    state.throttle.register(client_address(&req)).await?;
     if !verified {
         state.can_mail()?;
+    }
+    state.throttle.register(client_address(&req)).await?;
+    if !verified {
         state.throttle.forgot(&email, client_address(&req)).await?;
     }
     let account = NewAccount {
@@ -131,8 +133,11 @@ pub(crate) async fn login(
         began = sign_in(&req, &state, &email, &wanted.password).await;
     }
     match began {
-        Ok(Some(Began::Session(answer))) => {
-            attempt.succeeded().await?;
+        Ok(Some(Began::Session { answer, user, checked_hash })) => {
+            attempt.succeeded().await;
+            // Last: a client that does not wait for it has signed in all the same.
+            let accounts = &*state.ports.accounts;
+            state.passwords.renew(accounts, user, wanted.password.expose(), &checked_hash).await;
             Ok(answer)
         }
         Ok(Some(Began::HashChanged)) => {
@@ -151,7 +156,7 @@ pub(crate) async fn login(
 /// What came of a right password.
 enum Began {
     /// A session, and the answer that gives its tokens.
-    Session(HttpResponse),
+    Session { answer: HttpResponse, user: UserId, checked_hash: String },
     /// Nothing: the stored hash is another one by now.
     HashChanged,
 }
@@ -175,14 +180,10 @@ async fn sign_in(
     email: &Email,
     password: &Secret,
 ) -> Result<Option<Began>, Problem> {
-    let Some(found) = authenticated(state, email, password).await? else { return Ok(None) };
-    let (user, checked_hash) = (found.user.id, found.password_hash.clone());
-    let began = begin(req, state, found).await?;
-    if let Began::Session(_) = began {
-        let accounts = &*state.ports.accounts;
-        state.passwords.renew(accounts, user, password.expose(), &checked_hash).await;
+    match authenticated(state, email, password).await? {
+        Some(found) => begin(req, state, found).await.map(Some),
+        None => Ok(None),
     }
-    Ok(Some(began))
 }
 
 /// Begins the session of somebody whose password was right.
@@ -195,7 +196,7 @@ async fn begin(req: &HttpRequest, state: &AppState, found: Credentials) -> Resul
     let session = NewSession {
         id: token.session(),
         user,
-        password_hash: found.password_hash,
+        password_hash: found.password_hash.clone(),
         token_hash: token.hash(),
         user_agent: user_agent(req),
         address: Some(client_address(req)),
@@ -204,7 +205,10 @@ async fn begin(req: &HttpRequest, state: &AppState, found: Credentials) -> Resul
         lifetime: state.sessions.lifetime,
     };
     match acting_as(user, state.ports.sessions.begin(session)).await {
-        Ok(()) => tokens(state, user, &token).map(Began::Session),
+        Ok(()) => {
+            let answer = tokens(state, user, &token)?;
+            Ok(Began::Session { answer, user, checked_hash: found.password_hash })
+        }
         Err(BeginError::Changed) => Ok(Began::HashChanged),
         Err(BeginError::Disabled) => Err(Problem::of(ErrorCode::AccountDisabled)),
         Err(BeginError::Store(error)) => Err(error.into()),
