@@ -219,10 +219,8 @@ async fn mails_go_with_the_account() {
     smtp.set(crate::support::smtp::Mood::Refusing(451));
     let wanted = json!({ "name": "Eve", "email": "new@example.com" });
     eve.put(&format!("/users/{}", eve.id), &wanted).await.expect(200);
-    for email in ["eve@example.com", "new@example.com"] {
-        let body = json!({ "email": email });
-        app.client.post("/auth/password/forgot", &body).await.expect(202);
-    }
+    let body = json!({ "email": "eve@example.com" });
+    app.client.post("/auth/password/forgot", &body).await.expect(202);
     let places = Places::of(&app).await;
     let waiting = places.in_sql("eve@example.com").await;
     assert!(waiting.contains(&"mail_queue.address".to_owned()), "{waiting:?}");

@@ -104,12 +104,16 @@ pub(super) async fn enqueue(
     Ok(())
 }
 
-/// Deletes what waits for or about a user who is being erased.
+/// Deletes what waits for or about a user who is being erased. An address that the user wanted may be
+/// somebody else's, and so may be what waits for it.
 pub(super) async fn forget(conn: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
-    for address in std::iter::once(&user.email).chain(&user.pending_email) {
-        sqlx::query(FORGET_ADDRESS).bind(address.as_str()).execute(&mut *conn).await.db()?;
-    }
-    sqlx::query(FORGET_USER).bind(user.id.to_string()).execute(conn).await.db()?;
+    sqlx::query(FORGET_ADDRESS).bind(user.email.as_str()).execute(&mut *conn).await.db()?;
+    forget_about(conn, user.id).await
+}
+
+/// Deletes what waits about a user.
+pub(super) async fn forget_about(conn: &mut AnyConnection, user: UserId) -> Result<(), StoreError> {
+    sqlx::query(FORGET_USER).bind(user.to_string()).execute(conn).await.db()?;
     Ok(())
 }
 
