@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use watchme_actors::{
     domain::{Email, Invalid, PersonName, Role, SessionId, UserId, UserStatus},
-    ports::{BeginError, Credentials, NewAccount, NewSession, acting_as},
+    ports::{BeginError, Credentials, NO_PASSWORD, NewAccount, NewSession, acting_as},
 };
 
 use super::{
@@ -169,6 +169,7 @@ pub(crate) async fn authenticated(
 ) -> Result<Option<Credentials>, Problem> {
     let found = state.ports.accounts.credentials(email).await?;
     let hash = found.as_ref().map(|found| found.password_hash.as_str());
+    let hash = hash.filter(|hash| *hash != NO_PASSWORD);
     let right = state.passwords.verify(password.expose(), hash).await?;
     Ok(found.filter(|_| right))
 }

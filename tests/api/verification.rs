@@ -1,5 +1,7 @@
 //! Showing that one reads the mail of an address.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -96,24 +98,41 @@ async fn an_idempotency_key_does_not_tell_known_addresses_from_unknown_ones() {
     }
 }
 
-/// Somebody may have made the account before the owner of the address came: whoever reads the
-/// mail is to have a password of their own.
+/// Somebody may have made the account before the owner of the address came, or come after: whoever
+/// reads the mail is to have a password of their own.
 #[tokio::test]
 async fn who_owns_an_address_takes_over_an_account_that_was_never_verified() {
     let (app, smtp) = start().await;
-    register(&app, "eve@example.com", "an attacker's pass phrase").await.expect(202);
-    let attacker = app.client.login("eve@example.com", "an attacker's pass phrase").await;
-    smtp.mails_to("eve@example.com", 1).await;
-    register(&app, "eve@example.com", USER_PASSWORD).await.expect(202);
-    assert_eq!(me(&attacker).await["emailVerified"], false);
+    const THEIRS: &str = "an attacker's pass phrase";
+    register(&app, "eve@example.com", THEIRS).await.expect(202);
+    let attacker = app.client.login("eve@example.com", THEIRS).await;
+    let first = smtp.mails_to("eve@example.com", 1).await[0].token();
+    let again = register(&app, "eve@example.com", USER_PASSWORD).await;
+    assert_eq!(
+        again.expect(202),
+        register(&app, "bob@example.com", USER_PASSWORD).await.expect(202)
+    );
     let mail = &smtp.mails_to("eve@example.com", 2).await[1];
     assert_eq!(mail.header("subject"), "Set your WatchMe password");
+    // The mail that the attacker had sent does nothing for them, and nobody is signed in.
+    verify(&app, &first).await.problem(422, "invalid_mail_token");
+    let ended = async {
+        while attacker.get("/users/me").await.status == 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), ended).await.expect("the session has ended");
+    for password in [THEIRS, USER_PASSWORD] {
+        let body = json!({ "email": "eve@example.com", "password": password });
+        app.client.post("/auth/login", &body).await.problem(401, "invalid_credentials");
+    }
     let body = json!({ "token": mail.token(), "password": USER_PASSWORD });
     app.client.post("/auth/password/reset", &body).await.expect(204);
     let eve = app.client.login("eve@example.com", USER_PASSWORD).await;
     assert_eq!(me(&eve).await["emailVerified"], true);
-    let body = json!({ "email": "eve@example.com", "password": "an attacker's pass phrase" });
-    app.client.post("/auth/login", &body).await.problem(401, "invalid_credentials");
+    // From now on the address is theirs.
+    register(&app, "eve@example.com", THEIRS).await.expect(202);
+    assert_eq!(me(&eve).await["emailVerified"], true);
 }
 
 #[tokio::test]

@@ -7,6 +7,10 @@ use crate::domain::{
     Email, Page, PageRequest, PersonName, Role, SessionId, Timestamp, User, UserId, UserStatus,
 };
 
+/// Stands for the hash of an account that no password opens: only a token that was mailed to its
+/// address gives it one.
+pub const NO_PASSWORD: &str = "!";
+
 /// An account to be made.
 #[derive(Debug, Clone)]
 pub struct NewAccount {
@@ -29,7 +33,7 @@ pub struct NewAccount {
 pub struct Credentials {
     /// The account.
     pub user: User,
-    /// An argon2id hash in PHC form.
+    /// An argon2id hash in PHC form, or [`NO_PASSWORD`].
     pub password_hash: String,
 }
 
@@ -115,6 +119,10 @@ pub trait Accounts: Send + Sync {
 
     /// Makes an account whose address has to be verified, or none where the address has one: in
     /// every case a mail says to the address what there is to do, and the answer is the same.
+    ///
+    /// Of several who register an address that was never verified nobody has shown that it is
+    /// theirs: from the second on its account has [`NO_PASSWORD`], no session, no token, and the
+    /// name that was given last, and a mailed token sets its password.
     ///
     /// # Errors
     /// `KeyReused`, `Store`.

@@ -26,8 +26,8 @@ mod trending;
 mod watch_log;
 
 pub use accounts::{
-    AccountError, Accounts, Credentials, NewAccount, PasswordChange, ProfileChange, StandingChange,
-    UserFilter,
+    AccountError, Accounts, Credentials, NO_PASSWORD, NewAccount, PasswordChange, ProfileChange,
+    StandingChange, UserFilter,
 };
 pub use act::{Act, Origin, acting, acting_as, current_act};
 pub use audit::{AuditEntry, AuditFilter, AuditLog, AuditSubject};
