@@ -18,7 +18,10 @@ use super::{
     respond::{self, AcceptedBody},
     shapes::UserBody,
 };
-use crate::{auth::Password, config::Secret};
+use crate::{
+    auth::{Password, Passwords},
+    config::Secret,
+};
 
 /// Of what a client says of itself so many characters are kept.
 const USER_AGENT: usize = 200;
@@ -59,6 +62,7 @@ pub(crate) async fn register(
     body: RawBody,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
+    let passwords = state.passwords.for_request();
     let wanted: Register = body.parse()?;
     let mut check = Check::body();
     let email = check.parse::<Email>("email", &wanted.email);
@@ -85,7 +89,7 @@ pub(crate) async fn register(
         email_verified: verified,
         name,
         role: Role::User,
-        password_hash: state.passwords.hash(&password).await?,
+        password_hash: passwords.hash(&password).await?,
         now: state.ports.clock.now(),
     };
     if !verified {
@@ -118,6 +122,7 @@ pub(crate) async fn login(
     body: RawBody,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
+    let passwords = state.passwords.for_request();
     let wanted: Login = body.parse()?;
     let mut check = Check::body();
     let email = check.parse::<Email>("email", &wanted.email);
@@ -127,17 +132,18 @@ pub(crate) async fn login(
         (_, outcome) => return Err(outcome.err().unwrap_or_else(refused)),
     };
     let attempt = state.throttle.login(&email, client_address(&req)).await?;
-    let mut began = sign_in(&req, &state, &email, &wanted.password).await;
+    let credentials = (&email, &wanted.password);
+    let mut began = sign_in(&req, &state, &passwords, credentials).await;
     if matches!(began, Ok(Some(Began::HashChanged))) {
         // Another login renewed the hash, or the password was changed: it is looked at once more.
-        began = sign_in(&req, &state, &email, &wanted.password).await;
+        began = sign_in(&req, &state, &passwords, credentials).await;
     }
     match began {
         Ok(Some(Began::Session { answer, user, checked_hash })) => {
             attempt.succeeded().await;
             // Last: a client that does not wait for it has signed in all the same.
             let accounts = &*state.ports.accounts;
-            state.passwords.renew(accounts, user, wanted.password.expose(), &checked_hash).await;
+            passwords.renew(accounts, user, wanted.password.expose(), &checked_hash).await;
             Ok(answer)
         }
         Ok(Some(Began::HashChanged)) => {
@@ -164,13 +170,13 @@ enum Began {
 /// The account that this password opens.
 pub(crate) async fn authenticated(
     state: &AppState,
-    email: &Email,
-    password: &Secret,
+    passwords: &Passwords,
+    (email, password): (&Email, &Secret),
 ) -> Result<Option<Credentials>, Problem> {
     let found = state.ports.accounts.credentials(email).await?;
     let hash = found.as_ref().map(|found| found.password_hash.as_str());
     let hash = hash.filter(|hash| *hash != NO_PASSWORD);
-    let right = state.passwords.verify(password.expose(), hash).await?;
+    let right = passwords.verify(password.expose(), hash).await?;
     Ok(found.filter(|_| right))
 }
 
@@ -178,10 +184,10 @@ pub(crate) async fn authenticated(
 async fn sign_in(
     req: &HttpRequest,
     state: &AppState,
-    email: &Email,
-    password: &Secret,
+    passwords: &Passwords,
+    credentials: (&Email, &Secret),
 ) -> Result<Option<Began>, Problem> {
-    match authenticated(state, email, password).await? {
+    match authenticated(state, passwords, credentials).await? {
         Some(found) => begin(req, state, found).await.map(Some),
         None => Ok(None),
     }

@@ -3,7 +3,10 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use watchme_actors::ports::{AccountError, PasswordChange};
+use watchme_actors::{
+    domain::UserId,
+    ports::{AccountError, PasswordChange},
+};
 
 use super::{
     AppState, ErrorCode, Problem,
@@ -39,8 +42,8 @@ pub(crate) async fn change(
     body: RawBody,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
+    let passwords = state.passwords.for_request();
     let wanted: NewPassword = body.parse()?;
-    let gone = || Problem::of(ErrorCode::AccountInactive);
     let user = state.ports.accounts.user(caller.id).await?.ok_or_else(gone)?;
     let mut check = Check::body();
     presented_password(&mut check, "currentPassword", wanted.current_password.expose());
@@ -51,26 +54,61 @@ pub(crate) async fn change(
         (_, outcome) => return Err(outcome.err().unwrap_or_else(gone)),
     };
     let attempt = state.throttle.password(user.id, client_address(&req)).await?;
-    let found = match authenticated(&state, &user.email, &wanted.current_password).await {
-        Ok(found) => found.filter(|found| found.user.id == user.id),
+    let credentials = (&user.email, &wanted.current_password);
+    let checked = async || {
+        let found = authenticated(&state, &passwords, credentials).await?;
+        Ok(found.filter(|found| found.user.id == user.id).map(|found| found.password_hash))
+    };
+    let hash = match checked().await {
+        Ok(hash) => hash,
         Err(problem) => {
             attempt.withdraw().await;
             return Err(problem);
         }
     };
-    let checked_hash = found.ok_or_else(|| Problem::of(ErrorCode::WrongPassword))?.password_hash;
+    let wrong = || Problem::of(ErrorCode::WrongPassword);
+    let checked_hash = hash.ok_or_else(wrong)?;
     attempt.succeeded().await;
-    let new_hash = state.passwords.hash(&new).await?;
-    let change = PasswordChange { checked_hash, new_hash, keep: caller.session };
+    let new_hash = passwords.hash(&new).await?;
+    let mut change = PasswordChange { checked_hash, new_hash, keep: caller.session };
+    if replace(&state, user.id, change.clone()).await? == Replaced::HashChanged {
+        // A login renewed the hash, or the password was changed: it is looked at once more.
+        change.checked_hash = checked().await?.ok_or_else(wrong)?;
+        if replace(&state, user.id, change).await? == Replaced::HashChanged {
+            return Err(AccountError::PasswordChanged.into());
+        }
+    }
+    Ok(respond::no_content())
+}
+
+#[derive(PartialEq, Eq)]
+enum Replaced {
+    Done,
+    /// Nothing was done: the stored hash is another one by now.
+    HashChanged,
+}
+
+async fn replace(
+    state: &Data<AppState>,
+    user: UserId,
+    change: PasswordChange,
+) -> Result<Replaced, Problem> {
+    let state = state.clone();
     carried_through(async move {
         let now = state.ports.clock.now();
-        let changed = state.ports.accounts.change_password(user.id, change, now).await;
-        changed.map_err(|error| match error {
-            AccountError::NotFound => gone(),
-            error => error.into(),
-        })?;
-        users::standing_changed(&state, user.id).await;
-        Ok(respond::no_content())
+        match state.ports.accounts.change_password(user, change, now).await {
+            Ok(()) => {
+                users::standing_changed(&state, user).await;
+                Ok(Replaced::Done)
+            }
+            Err(AccountError::PasswordChanged) => Ok(Replaced::HashChanged),
+            Err(AccountError::NotFound) => Err(gone()),
+            Err(error) => Err(error.into()),
+        }
     })
     .await
+}
+
+fn gone() -> Problem {
+    Problem::of(ErrorCode::AccountInactive)
 }

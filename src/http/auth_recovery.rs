@@ -68,6 +68,7 @@ pub(crate) struct Reset {
 #[utoipa::path(post, path = "/api/v1/auth/password/reset", tag = "auth", request_body = Reset,
     responses((status = 204, description = "The password is set: sign in with it")))]
 pub(crate) async fn reset(body: RawBody, state: Data<AppState>) -> Result<HttpResponse, Problem> {
+    let passwords = state.passwords.for_request();
     let wanted: Reset = body.parse()?;
     let mut check = Check::body();
     let Some(token) = check.parse::<MailToken>("token", wanted.token.expose()) else {
@@ -78,7 +79,7 @@ pub(crate) async fn reset(body: RawBody, state: Data<AppState>) -> Result<HttpRe
     let account = account.ok_or_else(|| Problem::of(ErrorCode::InvalidMailToken))?;
     let password = Password::for_account(wanted.password.expose(), &account.email, &account.name);
     let password = password.map_err(|reason| Problem::field("password", reason))?;
-    let hash = state.passwords.hash(&password).await?;
+    let hash = passwords.hash(&password).await?;
     carried_through(async move {
         let now = state.ports.clock.now();
         let user = state.ports.mail_tokens.reset_password(&token, &hash, now).await?;

@@ -1,7 +1,8 @@
 //! What is done only so often, over all replicas.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use actix_web::rt;
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -19,6 +20,9 @@ use crate::{
     auth::{Keys, Purpose},
     config::ThrottleConfig,
 };
+
+/// For what is done beside an answer.
+const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// Lets in what is not too often.
 pub(crate) struct Throttle {
@@ -56,13 +60,17 @@ impl Attempt {
         }
     }
 
-    /// The password was not looked at, because something failed before.
+    /// The password was not looked at, because something failed before. It is carried through, but
+    /// the answer, which is late already, waits for it only a moment.
     pub(crate) async fn withdraw(self) {
         let Some(counted) = self.0 else { return };
-        if let Err(error) = counted.store.withdraw(&counted.name, &counted.delays).await {
-            // There is an answer to give already; the failure will be forgotten in a day.
-            tracing::warn!(%error, "a login that came to no verdict stays counted as failed");
-        }
+        let withdrawn = rt::spawn(async move {
+            if let Err(error) = counted.store.withdraw(&counted.name, &counted.delays).await {
+                // The failure will be forgotten in a day.
+                tracing::warn!(%error, "a login that came to no verdict stays counted as failed");
+            }
+        });
+        let _ = tokio::time::timeout(A_MOMENT, withdrawn).await;
     }
 }
 

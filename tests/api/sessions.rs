@@ -249,6 +249,20 @@ async fn a_changed_password_ends_every_other_session() {
 }
 
 #[tokio::test]
+async fn of_two_changes_at_once_the_second_does_not_know_the_password() {
+    let app = TestApp::start().await;
+    let holder = ada(&app).await;
+    let changes = ["the first different one", NEW_PASSWORD].map(|new| {
+        let body = json!({ "currentPassword": USER_PASSWORD, "newPassword": new });
+        let client = &holder.client;
+        async move { client.put("/auth/password", &body).await.status }
+    });
+    let mut outcomes = join_all(changes).await;
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [204, 403]);
+}
+
+#[tokio::test]
 async fn a_password_is_changed_by_who_knows_it_to_one_that_is_allowed() {
     let app = TestApp::start().await;
     let holder = ada(&app).await;

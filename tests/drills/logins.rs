@@ -16,8 +16,8 @@ use crate::{
 };
 
 const P99: Duration = Duration::from_millis(150);
-/// Who has no place is told so by then, with what the wire and a busy machine add.
-const REFUSED: Duration = Duration::from_millis(2_500);
+/// Who has no place is told so by then.
+const REFUSED: Duration = Duration::from_secs(2);
 /// MiB.
 const GROWTH: f64 = 60.0;
 

@@ -13,7 +13,10 @@ use argon2::{
     Algorithm, Argon2, Block, Params, Version,
     password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use watchme_actors::{domain::UserId, ports::Accounts};
 use zeroize::Zeroizing;
 
@@ -21,6 +24,8 @@ use crate::config::PasswordConfig;
 pub use password::Password;
 
 const HASH_BYTES: usize = 32;
+/// Such a part of the wait is left for the answer.
+const MARGIN: u32 = 8;
 
 /// Why a password was not hashed or checked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -35,7 +40,11 @@ pub enum PasswordError {
 
 /// Hashes and checks passwords off the threads that serve requests.
 #[derive(Clone)]
-pub struct Passwords(Arc<Inner>);
+pub struct Passwords {
+    inner: Arc<Inner>,
+    /// Whoever has no core by then is refused.
+    until: Option<Instant>,
+}
 
 struct Inner {
     params: Params,
@@ -67,14 +76,23 @@ impl Passwords {
         let params = Params::new(memory, passes, lanes, Some(HASH_BYTES)).map_err(unusable)?;
         // Nothing hashes to this; and if something did, nobody would still be nobody.
         let nobody = phc(&params, Salt::generate(), &[0; HASH_BYTES])?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             params,
             admitted: Arc::new(Semaphore::new(cores + queue)),
             working: Arc::new(Semaphore::new(cores)),
             wait,
             memory: Mutex::new(Vec::new()),
             nobody,
-        })))
+        };
+        Ok(Self { inner: Arc::new(inner), until: None })
+    }
+
+    /// The same for a request that begins now: what it does before it comes here, and the answer
+    /// that refuses it, are part of the wait.
+    #[must_use]
+    pub fn for_request(&self) -> Self {
+        let wait = self.inner.wait - self.inner.wait / MARGIN;
+        Self { inner: Arc::clone(&self.inner), until: Some(Instant::now() + wait) }
     }
 
     /// The hash of a password in PHC form.
@@ -92,7 +110,7 @@ impl Passwords {
     /// Until then its check takes as long as those parameters say, not as long as that of an unknown
     /// account. What goes wrong is left to the next login.
     pub async fn renew(&self, accounts: &dyn Accounts, user: UserId, password: &str, stored: &str) {
-        if self.0.is_of_today(stored) {
+        if self.inner.is_of_today(stored) {
             return;
         }
         let Some(permits) = self.admit_at_once() else { return };
@@ -135,10 +153,11 @@ impl Passwords {
 
     /// Waits for a core, as long as the queue has room.
     async fn admit(&self) -> Result<Permits, PasswordError> {
-        let inner = &self.0;
+        let inner = &self.inner;
+        let until = self.until.unwrap_or_else(|| Instant::now() + inner.wait);
         let admitted =
             Arc::clone(&inner.admitted).try_acquire_owned().map_err(|_| PasswordError::Busy)?;
-        let working = tokio::time::timeout(inner.wait, Arc::clone(&inner.working).acquire_owned())
+        let working = tokio::time::timeout_at(until, Arc::clone(&inner.working).acquire_owned())
             .await
             .map_err(|_| PasswordError::Busy)?
             .map_err(|_| PasswordError::Busy)?;
@@ -147,8 +166,8 @@ impl Passwords {
 
     /// A core that is idle and that nobody waits for.
     fn admit_at_once(&self) -> Option<Permits> {
-        let admitted = Arc::clone(&self.0.admitted).try_acquire_owned().ok()?;
-        let working = Arc::clone(&self.0.working).try_acquire_owned().ok()?;
+        let admitted = Arc::clone(&self.inner.admitted).try_acquire_owned().ok()?;
+        let working = Arc::clone(&self.inner.working).try_acquire_owned().ok()?;
         Some(Permits { _admitted: admitted, _working: working })
     }
 
@@ -157,7 +176,7 @@ impl Passwords {
         permits: Permits,
         work: impl FnOnce(&Inner) -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let inner = Arc::clone(&self.0);
+        let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || {
             // They go with the work: a client that hangs up does not free its core early.
             let _permits = permits;
@@ -265,7 +284,7 @@ mod tests {
         let now = new.hash(&password).await.unwrap();
         assert!(now.starts_with("$argon2id$v=19$m=64,t=3,p=1$"), "{now}");
         assert!(new.verify("correct horse", Some(&now)).await.unwrap());
-        let of_today = |hash: &str| new.0.is_of_today(hash);
+        let of_today = |hash: &str| new.inner.is_of_today(hash);
         assert!(of_today(&now) && !of_today(&first) && !of_today("no hash"));
     }
 
@@ -280,9 +299,9 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_fit_the_queue_is_refused_at_once() {
         let passwords = quick();
-        let _working = Arc::clone(&passwords.0.working).acquire_owned().await.unwrap();
-        let _at_work = Arc::clone(&passwords.0.admitted).acquire_owned().await.unwrap();
-        let _waiting = Arc::clone(&passwords.0.admitted).acquire_owned().await.unwrap();
+        let _working = Arc::clone(&passwords.inner.working).acquire_owned().await.unwrap();
+        let _at_work = Arc::clone(&passwords.inner.admitted).acquire_owned().await.unwrap();
+        let _waiting = Arc::clone(&passwords.inner.admitted).acquire_owned().await.unwrap();
         let refused = passwords.verify("x", None).await;
         assert!(matches!(refused, Err(PasswordError::Busy)));
     }
@@ -290,10 +309,26 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_longer_than_the_bound() {
         let passwords = quick();
-        let _working = Arc::clone(&passwords.0.working).acquire_owned().await.unwrap();
+        let _working = Arc::clone(&passwords.inner.working).acquire_owned().await.unwrap();
         let started = tokio::time::Instant::now();
         assert!(matches!(passwords.verify("x", None).await, Err(PasswordError::Busy)));
         assert_eq!(started.elapsed(), QUICK.wait);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_told_within_the_bound_whatever_it_did_before() {
+        let passwords = quick();
+        let working = Arc::clone(&passwords.inner.working).acquire_owned().await.unwrap();
+        let started = tokio::time::Instant::now();
+        let request = passwords.for_request();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for _ in 0..2 {
+            assert!(matches!(request.verify("x", None).await, Err(PasswordError::Busy)));
+        }
+        assert_eq!(started.elapsed(), Duration::from_millis(1_750));
+        // A core that is free is had all the same.
+        drop(working);
+        assert!(!request.verify("x", None).await.unwrap());
     }
 
     #[tokio::test]
@@ -302,6 +337,6 @@ mod tests {
         for _ in 0..5 {
             passwords.verify("x", None).await.unwrap();
         }
-        assert_eq!(passwords.0.memory.lock().unwrap().len(), 1);
+        assert_eq!(passwords.inner.memory.lock().unwrap().len(), 1);
     }
 }
