@@ -31,7 +31,8 @@ use watchme_actors::{
 const LIFETIMES: TokenLifetimes =
     TokenLifetimes { recovery: Duration::from_secs(1), verification: Duration::from_secs(1) };
 
-/// A queue in memory; mails to `nobody@example.com` are written to nobody.
+/// A queue in memory; mails to `nobody@example.com` are written to nobody, those to
+/// `unreadable@example.com` cannot be read.
 #[derive(Clone, Default)]
 struct Queue(Arc<Inner>);
 
@@ -107,6 +108,9 @@ impl MailQueue for Queue {
         if to.as_str().starts_with("nobody@") {
             rows.remove(&id);
             return Ok(None);
+        }
+        if to.as_str().starts_with("unreadable@") {
+            return Err(StoreError::Corrupt { store: "sql", reason: "what a mail".to_owned() });
         }
         Ok(Some(Mail { to, name: None, letter: Letter::PasswordChanged }))
     }
@@ -279,6 +283,26 @@ async fn one_mail_that_fails_holds_up_no_other() {
     sleep(Duration::from_millis(10)).await;
     assert_eq!(mailer.status().sent, 1);
     assert_eq!(world.way.attempts().last().unwrap().0, "bob@example.com");
+}
+
+#[actix::test]
+async fn mails_that_cannot_be_read_hold_up_no_other() {
+    let world = World::new();
+    for _ in 0..20 {
+        world.put("unreadable@example.com");
+    }
+    world.put("bob@example.com");
+    let mailer = world.start();
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(world.way.attempts().len(), 1);
+    assert_eq!((mailer.status().sent, mailer.status().failures), (1, 20));
+    sleep(Duration::from_secs(600)).await;
+    world.put("ada@example.com");
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(mailer.status().sent, 2);
+    // They may be readable for the version after this one, but not for ever.
+    sleep(Duration::from_secs(25 * 3_600)).await;
+    assert_eq!((world.queue.len(), mailer.status().given_up), (0, 20));
 }
 
 #[actix::test]

@@ -1,6 +1,6 @@
 //! MailerActor.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, Supervised, WrapFuture,
@@ -131,23 +131,31 @@ impl Work {
             self.counters.gave_up();
             return queue.remove(queued.id).await;
         }
-        let Some(mail) = queue.prepare(queued.id, self.lifetimes, now).await? else {
-            self.counters.dropped();
-            return Ok(());
+        let mail = match queue.prepare(queued.id, self.lifetimes, now).await {
+            Ok(Some(mail)) => mail,
+            Ok(None) => {
+                self.counters.dropped();
+                return Ok(());
+            }
+            // It is this mail's own trouble: the others are not to wait for it.
+            Err(error @ StoreError::Corrupt { .. }) => return self.put_off(queued, &error).await,
+            Err(error) => return Err(error),
         };
         match mailer.send(&mail).await {
             Ok(()) => {
                 self.counters.sent(clock.now());
                 queue.remove(queued.id).await
             }
-            Err(error) => {
-                let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY).resumed(queued.attempts);
-                let wait = backoff.after_failure();
-                tracing::warn!(%error, attempts = queued.attempts + 1, ?wait, "a mail was not sent");
-                self.counters.failed();
-                queue.put_off(queued.id, clock.now().after(wait)).await
-            }
+            Err(error) => self.put_off(queued, &error).await,
         }
+    }
+
+    async fn put_off(&self, queued: QueuedMail, error: &dyn Error) -> Result<(), StoreError> {
+        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY).resumed(queued.attempts);
+        let wait = backoff.after_failure();
+        tracing::warn!(%error, attempts = queued.attempts + 1, ?wait, "a mail was not sent");
+        self.counters.failed();
+        self.ports.queue.put_off(queued.id, self.ports.clock.now().after(wait)).await
     }
 }
 
