@@ -1,6 +1,10 @@
 //! The body of a request: read by the extractor, judged by the handler when its turn comes.
 
-use std::{pin::Pin, time::Duration};
+use std::{
+    fmt::{self, Write},
+    pin::Pin,
+    time::Duration,
+};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
@@ -9,9 +13,13 @@ use actix_web::{
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt;
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Value, error::Category};
 use watchme_actors::domain::Invalid;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{ErrorCode, FieldError, Problem};
 
@@ -81,7 +89,7 @@ impl RawBody {
         let content = self.content()?;
         // The whole text first: a syntax error behind a wrong value is a syntax error. And an
         // object: out of an array serde would fill the fields by their order.
-        if !self.json(content)?.is_object() {
+        if json::<Shape>(content)? != Shape::Object {
             let error = FieldError::new("body", Invalid::new("invalid_type", "must be an object"));
             return Err(Problem::invalid(ErrorCode::ValidationFailed, vec![error]));
         }
@@ -109,11 +117,21 @@ impl RawBody {
         }
     }
 
-    /// The same text for bodies that mean the same: without blanks, keys in order.
-    pub(crate) fn canonical(&self) -> Result<String, Problem> {
+    /// The same text for bodies that mean the same: without blanks, keys in order. Its memory is
+    /// wiped: it may hold a password.
+    pub(crate) fn canonical(&self) -> Result<Zeroizing<String>, Problem> {
         match &self.content {
-            Ok(content) if content.is_empty() => Ok(String::new()),
-            _ => Ok(self.json(self.content()?)?.to_string()),
+            Ok(content) if content.is_empty() => Ok(Zeroizing::default()),
+            _ => {
+                let content = self.content()?;
+                let value = json::<Value>(content)?;
+                // Room for all of it: a text that grows leaves copies behind.
+                let mut text = Zeroizing::new(String::with_capacity(2 * content.len()));
+                let written = write!(text, "{value}");
+                wipe(value);
+                written.map_err(|_| Problem::of(ErrorCode::Internal))?;
+                Ok(text)
+            }
         }
     }
 
@@ -125,12 +143,80 @@ impl RawBody {
         }
         self.content.as_deref().map_err(|code| Problem::of(*code))
     }
+}
 
-    fn json(&self, content: &[u8]) -> Result<Value, Problem> {
-        serde_json::from_slice(content).map_err(|error| {
-            let place = format!("at line {} column {}", error.line(), error.column());
-            Problem::new(ErrorCode::MalformedJson, format!("the body is not valid JSON {place}"))
-        })
+fn json<'de, T: Deserialize<'de>>(content: &'de [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(content).map_err(|error| {
+        let place = format!("at line {} column {}", error.line(), error.column());
+        Problem::new(ErrorCode::MalformedJson, format!("the body is not valid JSON {place}"))
+    })
+}
+
+/// Wipes every text of a value; keys are none of a client's secrets.
+fn wipe(value: Value) {
+    match value {
+        Value::String(mut text) => text.zeroize(),
+        Value::Array(values) => values.into_iter().for_each(wipe),
+        Value::Object(fields) => fields.into_iter().for_each(|(_, value)| wipe(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// What JSON is, without a copy of what it says.
+#[derive(PartialEq, Eq)]
+enum Shape {
+    Object,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Looking)
+    }
+}
+
+/// Looks at every part. (`IgnoredAny` skips: it takes what is no Unicode, and nesting without end.)
+struct Looking;
+
+impl<'de> Visitor<'de> for Looking {
+    type Value = Shape;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Shape, A::Error> {
+        while items.next_element::<Shape>()?.is_some() {}
+        Ok(Shape::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Shape, A::Error> {
+        while fields.next_entry::<Shape, Shape>()?.is_some() {}
+        Ok(Shape::Object)
     }
 }
 
@@ -229,6 +315,33 @@ mod tests {
             of(body("application/json", r#"{"name":"\ud800"}"#).await),
             ErrorCode::MalformedJson
         );
+    }
+
+    #[actix_web::test]
+    async fn what_is_looked_at_is_what_a_value_could_be_made_of() {
+        for text in [
+            "{}",
+            r#"{"a":[null,true,-1,18446744073709551615,1.5,"\u00e9\n",{"b":{}}]}"#,
+            r#"{"a":1,"a":2}"#,
+            "[]",
+            "null",
+            "1e999",
+            r#"{"a":"\udc00"}"#,
+            "{\"a\":\"\u{0}\"}",
+            "{\"a\":01}",
+            &format!("{{\"a\":{}{}}}", "[".repeat(127), "]".repeat(127)),
+            &format!("{{\"a\":{}{}}}", "[".repeat(126), "]".repeat(126)),
+        ] {
+            let (value, shape) = (json::<Value>(text.as_bytes()), json::<Shape>(text.as_bytes()));
+            match (value, shape) {
+                (Ok(value), Ok(shape)) => {
+                    assert_eq!(value.is_object(), shape == Shape::Object, "{text}");
+                }
+                (Err(_), Err(_)) => {}
+                (value, _) => panic!("{text}: {}", value.is_ok()),
+            }
+        }
+        assert!(json::<Shape>(b"{\"a\":\"\xff\"}").is_err());
     }
 
     #[actix_web::test]
