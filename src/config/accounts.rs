@@ -104,7 +104,7 @@ pub(super) fn accounts(source: &mut Source<'_>, is_production: bool) -> Option<A
     let usual = if is_production { "on" } else { "off" };
     let switch = choice(&[("on", true), ("off", false)]);
     let email_verification = source.get("WATCHME_EMAIL_VERIFICATION", Some(usual), Plain, switch);
-    let mail = mail(source);
+    let mail = mail(source, is_production);
     let throttles = throttles(source);
     let audit_retention =
         source.get("WATCHME_AUDIT_RETENTION", Some("365d"), Plain, duration(DAY..=3_650 * DAY));
@@ -160,19 +160,21 @@ fn sessions(source: &mut Source<'_>) -> Option<SessionConfig> {
     })
 }
 
-fn mail(source: &mut Source<'_>) -> Option<MailConfig> {
+fn mail(source: &mut Source<'_>, is_production: bool) -> Option<MailConfig> {
     let smtp_url = source.get("WATCHME_SMTP_URL", None, Masked, |text| {
         url(text, &["smtp", "smtps"]).map(|_| Secret::new(text))
     });
-    let from = source.get(
-        "WATCHME_MAIL_FROM",
-        Some("WatchMe <no-reply@watchme.example>"),
-        Plain,
-        |text| {
-            text.parse()
-                .map_err(|_| wrong("must be an address such as `WatchMe <no-reply@example.com>`"))
-        },
-    );
+    // A domain that nobody has: no server of others takes mails that come from it.
+    let usual = "WatchMe <no-reply@watchme.example>";
+    let mut from_usual = false;
+    let from = source.get("WATCHME_MAIL_FROM", Some(usual), Plain, |text| {
+        from_usual = text == usual;
+        text.parse()
+            .map_err(|_| wrong("must be an address such as `WatchMe <no-reply@example.com>`"))
+    });
+    if is_production && smtp_url.is_some() && from_usual {
+        source.wrong("WATCHME_MAIL_FROM must be set to an address of your own for the mails that WATCHME_SMTP_URL takes");
+    }
     let web_url = source.get("WATCHME_WEB_URL", None, Plain, |text| url(text, &["http", "https"]));
     let day = || duration(60 * SECOND..=7 * DAY);
     let recovery_ttl = source.get("WATCHME_RECOVERY_TOKEN_TTL", Some("30m"), Plain, day());

@@ -113,14 +113,18 @@ fn each_engine_can_be_set_by_itself_or_all_together() {
         ("MONGODB_URL", "mongodb://watchme:canary@a.example,b.example/watchme?tls=true"),
         ("NATS_URL", "tls://canary@a.example:4222,tls://canary@b.example"),
     ];
+    let from = ("WATCHME_MAIL_FROM", "no-reply@films.example");
     for engine in engines {
-        let one = load(&[engine, secret, mail], None).unwrap();
+        let one = load(&[engine, secret, mail, from], None).unwrap();
         assert!(!one.is_embedded() && !one.is_replicated(), "{engine:?}");
         let message = refused(&[engine], None);
         assert!(message.contains("JWT_SECRET must be set"), "{message}");
         assert!(message.contains("WATCHME_SMTP_URL must be set"), "{message}");
+        let message = refused(&[engine, secret, mail], None);
+        assert!(message.contains("WATCHME_MAIL_FROM must be set"), "{message}");
     }
-    let all = load(&[engines[0], engines[1], engines[2], secret, mail], None).unwrap();
+    load(&[mail], None).unwrap();
+    let all = load(&[engines[0], engines[1], engines[2], secret, mail, from], None).unwrap();
     assert!(all.accounts.email_verification);
     assert!(all.is_replicated());
     assert_eq!(all.nats.as_ref().unwrap().namespace, "watchme");

@@ -111,13 +111,14 @@ impl Backend {
     }
 
     /// The settings of a service that uses it.
-    pub fn settings(&self) -> [(&'static str, String); 5] {
+    pub fn settings(&self) -> [(&'static str, String); 6] {
         [
             ("DATABASE_URL", self.database().into()),
             ("MONGODB_URL", self.documents().into()),
             ("NATS_URL", self.nats.clone()),
             ("WATCHME_NATS_NAMESPACE", self.namespace.clone()),
             ("JWT_SECRET", JWT_SECRET.to_owned()),
+            ("WATCHME_MAIL_FROM", "no-reply@films.example".to_owned()),
         ]
     }
 
