@@ -16,7 +16,7 @@ use crate::config::PackageCreators;
 /// | `signed_in` | 401 | yes | yes | yes | yes |
 /// | `user` | 401 | 403 | yes | yes | yes |
 /// | `admin` | 401 | 403 | 403 | 403 | yes |
-/// | `self_or_admin` | 401 | 403 | 404 | yes | yes |
+/// | `self_or_admin` | 401 | 403, for the user of `{id}` yes | 404 | yes | yes |
 /// | `owner` | 401 | 403 | 404 | yes | 403, or 404 where there is no such user |
 /// | `package_creator` | 401 | 403 | as the operator says, else 403 | the same | yes |
 ///
@@ -31,7 +31,8 @@ pub(crate) enum Access {
     User,
     /// Admins.
     Admin,
-    /// The user of the path's `{id}` and admins; for others there is no such user.
+    /// The user of the path's `{id}`, also with an address that is still to be verified, and admins;
+    /// for others there is no such user.
     SelfOrAdmin,
     /// The user of the path's `{id}` alone; for other users there is no such user.
     Owner,
@@ -110,11 +111,14 @@ pub(crate) fn decide(
         return Err(ErrorCode::SessionEnded);
     }
     let is_verified = standing.email_verified || !settings.email_verification;
-    if access.needs_verification() && !is_verified {
-        return Err(ErrorCode::EmailNotVerified);
-    }
     let is_admin = standing.role == Role::Admin;
     let is_self = asking.of_path == Some(asking.user);
+    // One's own account can be read and given up at all times.
+    let needs_verification =
+        access.needs_verification() && !(access == Access::SelfOrAdmin && is_self);
+    if needs_verification && !is_verified {
+        return Err(ErrorCode::EmailNotVerified);
+    }
     let refusal = match access {
         Access::Public | Access::SignedIn | Access::User => None,
         Access::Admin => (!is_admin).then_some(ErrorCode::AdminOnly),
@@ -198,8 +202,9 @@ mod tests {
         let unverified = Standing { email_verified: false, ..standing(Role::Admin) };
         let usual = settings(PackageCreators::Admin, true);
         let out = Some(C::EmailNotVerified);
-        let decided = decisions(Some(unverified), true, &usual);
-        assert_eq!(decided, [None, None, out, out, out, out, out]);
+        let decided = |is_self| decisions(Some(unverified), is_self, &usual);
+        assert_eq!(decided(false), [None, None, out, out, out, out, out]);
+        assert_eq!(decided(true), [None, None, out, out, None, out, out]);
         let off = settings(PackageCreators::Admin, false);
         assert_eq!(decisions(Some(unverified), true, &off), [None; 7]);
     }

@@ -136,6 +136,24 @@ async fn who_owns_an_address_takes_over_an_account_that_was_never_verified() {
 }
 
 #[tokio::test]
+async fn an_account_that_is_not_verified_can_be_read_and_given_up_by_its_user() {
+    let (app, _smtp) = start().await;
+    register(&app, "eve@example.com", USER_PASSWORD).await.expect(202);
+    let eve = app.client.login("eve@example.com", USER_PASSWORD).await;
+    let path = format!("/users/{}", eve.id);
+    assert_eq!(eve.get(&path).await.expect(200), me(&eve).await);
+    let profile = json!({ "name": "Eve", "email": "eve@example.com" });
+    eve.put(&path, &profile).await.problem(403, "email_not_verified");
+    let admin = app.admin().await;
+    let others = format!("/users/{}", admin.id);
+    eve.delete(&others).await.problem(403, "email_not_verified");
+    eve.delete(&path).await.expect(204);
+    eve.get("/users/me").await.problem(401, "account_inactive");
+    let body = json!({ "email": "eve@example.com", "password": USER_PASSWORD });
+    app.client.post("/auth/login", &body).await.problem(401, "invalid_credentials");
+}
+
+#[tokio::test]
 async fn the_mail_comes_again_when_it_is_asked_for() {
     let (app, smtp) = start().await;
     register(&app, "eve@example.com", USER_PASSWORD).await.expect(202);

@@ -8,6 +8,7 @@ pub(crate) enum Access {
     SignedIn,
     User,
     Admin,
+    /// Oneself also before the address is verified.
     SelfOrAdmin,
     Owner,
     PackageCreator,
