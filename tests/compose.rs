@@ -46,6 +46,7 @@ fn the_engines_are_those_that_the_tests_run() {
         ("mysql", versions::MYSQL_IMAGE),
         ("mongodb", versions::MONGODB_IMAGE),
         ("nats", versions::NATS_IMAGE),
+        ("prometheus", versions::PROMETHEUS_IMAGE),
     ] {
         assert_eq!(services[service]["image"], image);
     }

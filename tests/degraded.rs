@@ -75,6 +75,16 @@ impl Service {
         user.subscribe(&user.package("Drama").await).await;
         user
     }
+
+    /// What the metrics say of stores and bus.
+    async fn dependencies(&self) -> [(&'static str, bool); 3] {
+        let metrics = self.client.get("//metrics").await.text();
+        ["bus", "documents", "sql"].map(|name| {
+            let line = |up| format!("watchme_dependency_up{{dependency=\"{name}\"}} {up}\n");
+            assert!(metrics.contains(&line(0)) != metrics.contains(&line(1)), "{name}: {metrics}");
+            (name, metrics.contains(&line(1)))
+        })
+    }
 }
 
 impl Drop for Service {
@@ -194,6 +204,7 @@ async fn without_sql_everything_that_needs_it_is_503_and_says_when_to_try_again(
         (&health["status"], &health["checks"]["sql"]["status"]),
         (&json!("fail"), &json!("fail"))
     );
+    assert_eq!(service.dependencies().await, [("bus", true), ("documents", true), ("sql", false)]);
     // The role of an account is remembered for 2 s; after that nobody can be let in.
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     for path in ["/users/me", "/packages", "/movies", "/reports/me"] {
@@ -216,6 +227,7 @@ async fn without_documents_marks_and_reports_go_on() {
     assert!(service.client.get("//readyz").await.status < 300);
     let health = service.client.get("//health").await.expect(200);
     assert_eq!(health["status"], "warn", "{health}");
+    assert_eq!(service.dependencies().await, [("bus", true), ("documents", false), ("sql", true)]);
     assert_eq!(user.get("/reports/me").await.expect(200)["totalFilmsWatched"], 1);
     user.put(&format!("/watched/{film}"), &json!({})).await.expect(200);
     user.get("/watched").await.expect(200);

@@ -4,6 +4,8 @@
 //! [`private`] always starts one, which can be killed, started again on the same
 //! port and robbed of its data. A server is a container if a Docker engine answers,
 //! else processes of this host out of a cache of installed engines.
+//!
+//! [`Prometheus`] is no engine: it watches a service, natively, so that it reaches loopback.
 
 mod cache;
 mod command;
@@ -21,6 +23,7 @@ mod nats;
 mod port;
 mod probe;
 mod process;
+mod prometheus;
 mod python;
 mod shared;
 mod user;
@@ -29,5 +32,6 @@ pub mod versions;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use instance::{Instance, Options, install, private};
+pub use prometheus::{Prometheus, promtool};
 pub use python::python;
 pub use shared::{SKIPS, Shared, in_ci, note_skip, private_or_skip, shared, url_or_skip};

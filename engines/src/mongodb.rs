@@ -94,7 +94,7 @@ fn create_template(root: &Path, data: &Path) -> Result<(), EngineError> {
 /// An instance that is ready to be started, and its URL: no authentication.
 pub(crate) fn native(options: &Options, port: u16) -> Result<(Native, String), EngineError> {
     let installed = installed()?;
-    let folder = Folder::new(Engine::MongoDb)?;
+    let folder = Folder::new(Engine::MongoDb.slug())?;
     let below = port::free()?;
     let state = folder.path().join("ferretdb");
     fs::create_dir(&state).map_err(file("create", &state))?;

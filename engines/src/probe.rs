@@ -49,10 +49,20 @@ pub(crate) fn mongodb(port: u16) -> Probe {
 
 /// NATS says on its monitoring port that it is healthy, JetStream included.
 pub(crate) fn nats(monitoring: u16) -> Probe {
+    http(monitoring, "/healthz")
+}
+
+/// Prometheus says that it takes queries.
+pub(crate) fn prometheus(port: u16) -> Probe {
+    http(port, "/-/ready")
+}
+
+/// 200 on this path.
+fn http(port: u16, path: &'static str) -> Probe {
     Box::new(move || {
         let ask = || -> io::Result<bool> {
-            let mut stream = connect(monitoring)?;
-            stream.write_all(b"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
+            let mut stream = connect(port)?;
+            write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
             let mut head = [0; 12];
             stream.read_exact(&mut head)?;
             Ok(head.ends_with(b" 200"))
@@ -118,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_200_is_a_healthy_nats() {
+    fn only_a_200_is_healthy() {
         assert!(nats(says(b"HTTP/1.0 200 OK\r\n\r\n{}"))());
         assert!(!nats(says(b"HTTP/1.0 503 Service Unavailable\r\n\r\n"))());
     }

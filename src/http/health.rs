@@ -10,7 +10,7 @@ use watchme_actors::{
     catalogue_sync::CatalogueState, domain::Timestamp, tmdb_client::CircuitState,
 };
 
-use super::{AppState, ErrorCode, Problem};
+use super::{AppState, ErrorCode, Ports, Problem};
 
 /// What does not answer within this is down.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -103,12 +103,7 @@ pub(crate) struct CatalogueBody {
 pub(crate) async fn health(state: Data<AppState>) -> HttpResponse {
     let ports = &state.ports;
     let handles = &state.handles;
-    let (sql, documents, bus) = join3(
-        answers(ports.sql.check()),
-        answers(ports.documents.check()),
-        answers(ports.bus.check()),
-    )
-    .await;
+    let Dependencies { sql, documents, bus } = Dependencies::ask(ports).await;
     let movies = match documents {
         true => {
             tokio::time::timeout(PATIENCE, ports.catalogue.count()).await.ok().and_then(Result::ok)
@@ -155,6 +150,26 @@ pub(crate) async fn health(state: Data<AppState>) -> HttpResponse {
         movies,
     };
     HttpResponse::Ok().json(HealthBody { status, checks, catalogue })
+}
+
+/// Which of the stores and the bus answer.
+pub(super) struct Dependencies {
+    pub(super) sql: bool,
+    pub(super) documents: bool,
+    pub(super) bus: bool,
+}
+
+impl Dependencies {
+    /// All of them at once, each within [`PATIENCE`].
+    pub(super) async fn ask(ports: &Ports) -> Self {
+        let (sql, documents, bus) = join3(
+            answers(ports.sql.check()),
+            answers(ports.documents.check()),
+            answers(ports.bus.check()),
+        )
+        .await;
+        Self { sql, documents, bus }
+    }
 }
 
 async fn answers<E: std::fmt::Display>(check: impl Future<Output = Result<(), E>>) -> bool {

@@ -10,7 +10,7 @@ use prometheus::{
 };
 use watchme_actors::{Handles, domain::Timestamp, tmdb_client::CircuitState};
 
-use super::{AppState, ErrorCode, Problem};
+use super::{AppState, ErrorCode, Problem, health::Dependencies};
 
 /// The backlog is counted in SQL: without an answer in time it is left out.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -45,6 +45,7 @@ async fn read(state: &AppState) -> Result<Vec<MetricFamily>, prometheus::Error> 
     actors(&reading, handles)?;
     tmdb(&reading, handles)?;
     syncs(&reading, handles)?;
+    dependencies(&reading, state).await?;
     let backlog = tokio::time::timeout(PATIENCE, handles.relay.backlog()).await;
     if let Ok(Ok(backlog)) = backlog {
         let age = backlog
@@ -171,6 +172,17 @@ fn tmdb(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> {
         reading.count(name, help, "", &[("", value)])?;
     }
     Ok(())
+}
+
+async fn dependencies(reading: &Reading, state: &AppState) -> Result<(), prometheus::Error> {
+    let up = Dependencies::ask(&state.ports).await;
+    let gauge = |up: bool| if up { 1.0 } else { 0.0 };
+    reading.gauge(
+        "watchme_dependency_up",
+        "1 while what the service depends on answers.",
+        "dependency",
+        &[("sql", gauge(up.sql)), ("documents", gauge(up.documents)), ("bus", gauge(up.bus))],
+    )
 }
 
 async fn mails(reading: &Reading, state: &AppState) -> Result<(), prometheus::Error> {
