@@ -4,33 +4,27 @@
 use std::{
     fs::{self, File},
     io,
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::{Command, ExitCode, Stdio},
+    time::Duration,
 };
 
 use clap::Args;
 use serde_json::Value;
 use watchme_engines::{EngineError, python};
 
-use crate::cargo::{cargo, succeeds};
-
-#[expect(unreachable_pub, reason = "public to the tests that share it")]
-#[path = "../../tests/support/unthrottled.rs"]
-mod unthrottled;
+use crate::{
+    child::ends_well,
+    service::{Build, FOUNDER, Service},
+};
 
 /// The rules of the run, who the callers are, and the packages.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/attacks/fuzz");
 const CALLERS: [&str; 3] = ["anonymous", "user", "admin"];
-const FOUNDER: (&str, &str) = ("founder@watchme.example", "a founder's pass phrase");
 /// How many cases a full run has at least.
 const FULL: u64 = 10_000;
-const START: Duration = Duration::from_secs(60);
 /// How long the cases of one caller and seed may take.
 const RUN: Duration = Duration::from_secs(300);
-const POLL: Duration = Duration::from_millis(50);
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -60,11 +54,11 @@ pub(crate) fn installed() -> Result<PathBuf, EngineError> {
 
 /// Runs every caller with every seed; whether nothing was found.
 pub(crate) fn fuzz(python: &Path, quick: bool) -> io::Result<bool> {
-    if !succeeds(cargo(&["build", "--locked", "--bin", "watchme"])) {
+    if !Build::Dev.is_made() {
         return Ok(false);
     }
     let folder = tempfile::tempdir()?;
-    let mut service = Service::start(folder.path())?;
+    let mut service = Service::start(Build::Dev, folder.path())?;
     let seeds: &[&str] = if quick { &["1"] } else { &["1", "2", "3"] };
     let size: &[&str] =
         if quick { &["-n", "3", "--phases", "examples,fuzzing,stateful"] } else { &["-n", "30"] };
@@ -82,7 +76,7 @@ pub(crate) fn fuzz(python: &Path, quick: bool) -> io::Result<bool> {
                 .current_dir(folder.path())
                 .stdout(File::create(&log)?)
                 .stderr(File::options().append(true).open(&log)?);
-            let well = ends_well(command.spawn()?)?;
+            let well = ends_well(command.spawn()?, RUN)?;
             let (generated, failures) = counts(&report);
             println!("{caller}, seed {seed}: {generated} cases, {failures} failures");
             cases += generated;
@@ -90,8 +84,8 @@ pub(crate) fn fuzz(python: &Path, quick: bool) -> io::Result<bool> {
                 println!("{}", fs::read_to_string(&log)?);
                 passed = false;
             }
-            if let Some(status) = service.process.try_wait()? {
-                println!("the service ended with {status}: {}", fs::read_to_string(&service.log)?);
+            if let Some(end) = service.ended()? {
+                println!("{end}");
                 return Ok(false);
             }
         }
@@ -129,70 +123,4 @@ fn counts(report: &Path) -> (u64, u64) {
         fs::read(report).ok().and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default();
     let count = |name: &str| report["test_cases"][name].as_u64().unwrap_or(0);
     (count("generated"), count("with_failures") + count("errored"))
-}
-
-fn ends_well(mut child: Child) -> io::Result<bool> {
-    let deadline = Instant::now() + RUN;
-    loop {
-        match child.try_wait()? {
-            Some(status) => return Ok(status.success()),
-            None if Instant::now() < deadline => thread::sleep(POLL),
-            None => {
-                println!("not done within {} s", RUN.as_secs());
-                child.kill()?;
-                child.wait()?;
-                return Ok(false);
-            }
-        }
-    }
-}
-
-/// The real binary, embedded, with the demo catalogue and without throttles. Dropping it kills it.
-struct Service {
-    process: Child,
-    url: String,
-    log: PathBuf,
-}
-
-impl Service {
-    fn start(folder: &Path) -> io::Result<Self> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.to_string();
-        let log = folder.join("service.log");
-        // Beside this program, which Cargo built into the same folder.
-        let binary = std::env::current_exe()?.with_file_name("watchme");
-        let command = || {
-            let mut command = Command::new(&binary);
-            command.env_clear().env("WATCHME_LISTEN", &address);
-            command
-        };
-        let process = command()
-            .env("WATCHME_DATA_DIR", folder.join("data"))
-            .env("WATCHME_ADMIN_EMAIL", FOUNDER.0)
-            .env("WATCHME_ADMIN_PASSWORD", FOUNDER.1)
-            // Longer than any run.
-            .env("WATCHME_ACCESS_TOKEN_TTL", "1h")
-            .env("RUST_LOG", "warn")
-            .envs(unthrottled::UNTHROTTLED.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log)?)
-            .spawn()?;
-        let service = Self { process, url: format!("http://{address}"), log };
-        let deadline = Instant::now() + START;
-        while !command().arg("healthcheck").output()?.status.success() {
-            if Instant::now() > deadline {
-                let log = fs::read_to_string(&service.log)?;
-                return Err(io::Error::other(format!("the service is not ready: {log}")));
-            }
-            thread::sleep(POLL);
-        }
-        Ok(service)
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

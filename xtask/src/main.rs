@@ -1,9 +1,12 @@
 //! The repository's own commands, run as `cargo xtask <command>`.
 
 mod cargo;
+mod child;
 mod drill;
 mod engines;
 mod fuzz;
+mod k6;
+mod service;
 mod skips;
 mod test;
 
@@ -32,6 +35,8 @@ enum Command {
     Drill(drill::Arguments),
     /// Fuzz the service by its OpenAPI document, as nobody, a user and an admin
     Fuzz(fuzz::Arguments),
+    /// Load the service with k6, by default for a smoke test and for an evening
+    K6(k6::Arguments),
     /// The engines by hand
     #[command(subcommand)]
     Engines(Engines),
@@ -50,6 +55,7 @@ fn main() -> ExitCode {
         Command::Test { rest } => test::run(&rest),
         Command::Drill(arguments) => drill::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::K6(arguments) => k6::run(&arguments),
         Command::Engines(Engines::Install) => engines::install(),
         Command::Engines(Engines::Run) => engines::run(),
     }

@@ -1,16 +1,16 @@
 //! Every test, over both sets of adapters.
 
 use std::{
-    fs,
-    path::Path,
+    fs, io,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
-use watchme_engines::{SKIPS, in_ci};
+use watchme_engines::{EngineError, SKIPS, in_ci};
 
 use crate::{
     cargo::{cargo, succeeds},
-    engines, fuzz, skips,
+    engines, fuzz, k6, skips,
 };
 
 /// The variable that has a suite run over the engines instead of the embedded adapters.
@@ -66,7 +66,9 @@ pub(crate) fn run(rest: &[String]) -> ExitCode {
     let mut skipped = read(notes.path());
     // Arguments choose among the tests: who gives some does not want everything.
     if rest.is_empty() {
-        passed &= fuzzed(&mut skipped);
+        passed &=
+            outside("fuzz", fuzz::installed(), |python| fuzz::fuzz(python, true), &mut skipped);
+        passed &= outside("k6", k6::installed(), k6::smoke, &mut skipped);
     }
     if !missing.is_empty() {
         skipped.extend(ENGINE_SUITES.map(|suite| format!("engines {suite}::*\n")));
@@ -75,16 +77,21 @@ pub(crate) fn run(rest: &[String]) -> ExitCode {
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Whether the fuzzer found nothing, or may be passed over; in CI it may not.
-fn fuzzed(skipped: &mut String) -> bool {
-    match fuzz::installed() {
-        Ok(python) => fuzz::fuzz(&python, true).unwrap_or_else(|error| {
-            eprintln!("fuzz: {error}");
+/// Whether a program out of Python's registry found nothing, or may be passed over; in CI it may not.
+fn outside(
+    name: &str,
+    installed: Result<PathBuf, EngineError>,
+    run: impl FnOnce(&Path) -> io::Result<bool>,
+    skipped: &mut String,
+) -> bool {
+    match installed {
+        Ok(program) => run(&program).unwrap_or_else(|error| {
+            eprintln!("{name}: {error}");
             false
         }),
         Err(error) => {
-            eprintln!("skipped fuzz: {error}");
-            skipped.push_str("Python fuzz\n");
+            eprintln!("skipped {name}: {error}");
+            skipped.push_str(&format!("Python {name}\n"));
             !in_ci()
         }
     }
