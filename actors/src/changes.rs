@@ -1,6 +1,10 @@
 //! Passing on what any replica has changed, and what holds while nothing of others is heard.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::{
     Notify,
@@ -10,6 +14,7 @@ use tokio::sync::{
 
 use crate::{
     backoff::Backoff,
+    movie_index::Changed,
     ports::{Change, ChangeFeed},
     system::Handles,
 };
@@ -61,6 +66,25 @@ pub(crate) struct Following {
     connected: watch::Receiver<bool>,
     alone: watch::Sender<bool>,
     genres: Arc<Notify>,
+    movies: Arc<ChangedMovies>,
+}
+
+/// Movies that were heard of and not told of.
+#[derive(Debug, Default)]
+struct ChangedMovies {
+    changed: Mutex<Changed>,
+    some: Notify,
+}
+
+impl ChangedMovies {
+    fn add(&self, change: Change) {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).add(change);
+        self.some.notify_one();
+    }
+
+    fn take(&self) -> Changed {
+        mem::take(&mut self.changed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Following {
@@ -69,20 +93,22 @@ impl Following {
         let changes = feed.subscribe();
         let mut connected = feed.connected();
         let alone = watch::Sender::new(!*connected.borrow_and_update());
-        Self { changes, connected, alone, genres: Arc::default() }
+        Self { changes, connected, alone, genres: Arc::default(), movies: Arc::default() }
     }
 
     pub(crate) fn alone(&self) -> Alone {
         Alone(self.alone.subscribe())
     }
 
-    /// Does both until the feed ends. Genres are read beside the rest: a slow store of documents
-    /// must not hold up what changes who may see what.
+    /// Does both until the feed ends. Genres and movies are read beside the rest: a slow store of
+    /// documents must not hold up what changes who may see what.
     pub(crate) async fn run(mut self, handles: Handles) {
         let genres = keep_genres(handles.clone(), Arc::clone(&self.genres));
+        let movies = keep_movies(handles.clone(), Arc::clone(&self.movies));
         tokio::select! {
             () = self.hear(&handles) => {}
             () = genres => {}
+            () = movies => {}
         }
     }
 
@@ -132,7 +158,11 @@ impl Following {
             Change::Package(package) => handles.entitlements.forget_package(package).await,
             // Told when it has been read.
             Change::Genres => return self.genres.notify_one(),
-            Change::Movie(_) | Change::AllMovies => handles.movies.heard(change),
+            // Told when lists show it.
+            Change::Movie(_) | Change::AllMovies => {
+                handles.movies.heard(change);
+                return self.movies.add(change);
+            }
         }
         handles.tell(Applied::Change(change));
     }
@@ -142,6 +172,30 @@ impl Following {
         handles.entitlements.forget_everything().await;
         handles.tell(Applied::Everything);
         self.genres.notify_one();
+        self.movies.add(Change::AllMovies);
+    }
+}
+
+/// Has what has changed put into the index of films, and tells of it when lists show it. Where that
+/// takes long it is told twice, before and after: a store that fails must not keep anybody from
+/// forgetting.
+async fn keep_movies(handles: Handles, changed: Arc<ChangedMovies>) {
+    let mut behind = false;
+    loop {
+        tokio::select! {
+            () = changed.some.notified() => {
+                let changed = changed.take();
+                if changed.is_empty() {
+                    continue;
+                }
+                behind |= !handles.index.follow(changed.clone()).await;
+                changed.changes().for_each(|change| handles.tell(Applied::Change(change)));
+            }
+            () = handles.index.caught_up(), if behind => {
+                behind = false;
+                handles.tell(Applied::Change(Change::AllMovies));
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod entitlement;
 pub mod genre_sync;
 pub mod housekeeping;
 pub mod mailer;
+pub mod movie_index;
 pub mod movies;
 pub mod ports;
 pub mod published;

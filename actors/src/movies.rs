@@ -15,6 +15,7 @@ use crate::{
     catalogue_sync::{CatalogueState, CatalogueSyncHandle},
     changes::Alone,
     domain::{Movie, MovieId, MovieQuery, MovieSnapshot, Page, PageRequest},
+    movie_index::MovieIndexHandle,
     ports::{Catalogue, Change, ChangeFeed, Clock, StoreError},
     tmdb_client::{CircuitState, TmdbClientHandle},
 };
@@ -77,6 +78,7 @@ pub struct Movies {
     catalogue: Arc<dyn Catalogue>,
     tmdb: TmdbClientHandle,
     sync: CatalogueSyncHandle,
+    index: MovieIndexHandle,
     changes: Arc<dyn ChangeFeed>,
     clock: Arc<dyn Clock>,
     alone: Alone,
@@ -91,6 +93,7 @@ impl Movies {
         catalogue: Arc<dyn Catalogue>,
         tmdb: TmdbClientHandle,
         sync: CatalogueSyncHandle,
+        index: MovieIndexHandle,
         changes: Arc<dyn ChangeFeed>,
         clock: Arc<dyn Clock>,
         settings: MoviesSettings,
@@ -101,6 +104,7 @@ impl Movies {
             catalogue,
             tmdb,
             sync,
+            index,
             changes,
             clock,
             details: Cache::builder().max_capacity(REMEMBERED).time_to_live(ttl).build(),
@@ -158,7 +162,8 @@ impl Movies {
         Ok(MovieSnapshot { id, title: movie.title.clone(), genres: movie.genres.clone() })
     }
 
-    /// A page of the stored catalogue.
+    /// A page of the stored catalogue: from the index, else, before there is one, from the store.
+    /// A film that has gone since the index was published is left out.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -167,7 +172,11 @@ impl Movies {
         query: &MovieQuery,
         page: PageRequest,
     ) -> Result<Page<Movie>, StoreError> {
-        self.catalogue.movies(query, page).await
+        let Some(listing) = self.index.list(query, page).await else {
+            return self.catalogue.movies(query, page).await;
+        };
+        let items = self.catalogue.by_ids(&listing.ids).await?;
+        Ok(Page { items, total_items: listing.total_items, request: page })
     }
 
     /// Stores TMDb's first page for a text, unless that was done lately. False when TMDb could
@@ -181,6 +190,8 @@ impl Movies {
         let Ok(Ok(page)) = outcome else { return false };
         match self.catalogue.upsert(&page.movies).await {
             Ok(changed) => {
+                // The answer to this search is made of it.
+                self.index.follow_movies(&changed).await;
                 for id in changed {
                     self.changes.announce(Change::Movie(id)).await;
                 }
@@ -281,6 +292,7 @@ impl Movies {
                 // is no reason to forget what is stored.
                 if self.stored(id).await?.is_some() && self.source_knows_its_genres().await {
                     self.catalogue.remove(&[id]).await?;
+                    self.index.follow_movies(&[id]).await;
                     self.changes.announce(Change::Movie(id)).await;
                 }
                 self.remember(id, None);
@@ -294,6 +306,7 @@ impl Movies {
         match self.catalogue.upsert(&[(*movie).clone()]).await {
             Ok(changed) => {
                 if !changed.is_empty() && !stored.is_some_and(|stored| stored.lists_like(&movie)) {
+                    self.index.follow_movies(&changed).await;
                     self.changes.announce(Change::Movie(id)).await;
                 }
             }

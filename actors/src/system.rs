@@ -13,6 +13,7 @@ use crate::{
     genre_sync::{GenreSyncHandle, GenreSyncPorts, GenreSyncSettings},
     housekeeping::{HousekeepingHandle, HousekeepingPorts, HousekeepingSettings},
     mailer::{MailerHandle, MailerPorts},
+    movie_index::{MovieIndexHandle, MovieIndexPorts},
     movies::{Movies, MoviesSettings},
     ports::{
         Catalogue, ChangeFeed, Clock, EventBus, GenreStore, Housekeeping, Lease, MailQueue, Mailer,
@@ -114,6 +115,8 @@ pub struct Handles {
     pub catalogue_sync: CatalogueSyncHandle,
     /// Movies, cache-aside.
     pub movies: Movies,
+    /// What lists of movies are answered from.
+    pub index: MovieIndexHandle,
     /// Mails; `None` when no way out was set up.
     pub mailer: Option<MailerHandle>,
     /// What is being watched.
@@ -219,10 +222,15 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
             MailerPorts { queue, mailer, leases: leases.clone(), clock: Arc::clone(&ports.clock) };
         MailerHandle::start(arbiter, ports, lifetimes)
     });
+    let index = MovieIndexHandle::start(
+        arbiter,
+        MovieIndexPorts { catalogue: Arc::clone(&ports.catalogue), alone: alone.clone() },
+    );
     let movies = Movies::new(
         ports.catalogue,
         tmdb.clone(),
         catalogue_sync.clone(),
+        index.clone(),
         ports.changes,
         ports.clock,
         MoviesSettings { ttl: settings.movie_ttl, alone: alone.clone() },
@@ -235,6 +243,7 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
         relay,
         catalogue_sync,
         movies,
+        index,
         mailer,
         trending,
         housekeeping,
@@ -269,6 +278,7 @@ impl Handles {
             self.reports.health(),
             self.relay.health(),
             self.catalogue_sync.health(),
+            self.index.health(),
             self.trending.health(),
             self.housekeeping.health(),
         ];

@@ -3,123 +3,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::{sync::Arc, time::Duration};
+mod world;
 
-use actix::Arbiter;
-use async_trait::async_trait;
-use tokio::{
-    sync::{Notify, broadcast::Receiver},
-    time::{pause, sleep, timeout},
-};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
 use watchme_actors::{
-    Handles, Ports, Settings,
     changes::Applied,
-    domain::{EntitlementMode, EventId, Genre, GenreId, Movie, MovieId, Timestamp, UserId},
-    ports::{Backlog, Catalogue, Change, ChangeFeed, GenreStore, Outbox, OutboxRow, StoreError},
-    testing::{
-        contracts::catalogue::samples::{details, movie, movie_id},
-        fakes::{
-            DrivenClock, MemoryBus, MemoryDocuments, MemoryLease, MemoryViews, RecordingChanges,
-            ScriptedHoldings, ScriptedHousekeeping, ScriptedMarks, ScriptedMetadata,
-        },
-    },
+    domain::Timestamp,
+    ports::{Change, ChangeFeed},
+    testing::contracts::catalogue::samples::movie_id,
 };
 
-struct World {
-    changes: RecordingChanges,
-    documents: MemoryDocuments,
-    held: ScriptedHoldings,
-    lease: MemoryLease,
-    handles: Handles,
-    applied: Receiver<Applied>,
-    user: UserId,
-}
-
-impl World {
-    fn new() -> Self {
-        pause();
-        let (changes, documents) = (RecordingChanges::new(), MemoryDocuments::new());
-        let (held, lease) = (ScriptedHoldings::new(), MemoryLease::new());
-        let ports = Ports {
-            packages: Arc::new(held.clone()),
-            subscriptions: Arc::new(held.clone()),
-            watch_log: Arc::new(ScriptedMarks::new()),
-            outbox: Arc::new(NoEvents),
-            lease: Arc::new(lease.clone()),
-            housekeeping: Arc::new(ScriptedHousekeeping::new()),
-            mails: None,
-            catalogue: Arc::new(documents.clone()),
-            genres: Arc::new(documents.clone()),
-            reports: Arc::new(documents.clone()),
-            sync_log: Arc::new(documents.clone()),
-            trending: Arc::new(documents.clone()),
-            metadata: Arc::new(ScriptedMetadata::new()),
-            bus: Arc::new(MemoryBus::new()),
-            changes: Arc::new(changes.clone()),
-            views: Arc::new(MemoryViews::new()),
-            clock: Arc::new(DrivenClock::default()),
-        };
-        let settings = Settings {
-            genre_sync_interval: Duration::from_secs(7_200),
-            catalogue_pages: 1,
-            tmdb_rate: None,
-            movie_ttl: Duration::from_secs(300),
-            entitlement_mode: EntitlementMode::Any,
-            entitlement_max_age: Duration::from_secs(60),
-            entitlement_max_age_alone: Duration::from_secs(2),
-            audit_retention: Duration::from_secs(86_400),
-        };
-        let handles = watchme_actors::start(&Arbiter::current(), ports, settings);
-        let applied = handles.applied();
-        let user = UserId::generate();
-        Self { changes, documents, held, lease, handles, applied, user }
-    }
-
-    async fn store_genre(&self, name: &str) {
-        let genre = Genre {
-            id: genre_id(),
-            name: name.to_owned(),
-            retired: false,
-            updated_at: Timestamp::EPOCH,
-        };
-        self.documents.save_genres(&[genre]).await.unwrap();
-    }
-
-    fn genre_name(&self) -> String {
-        self.handles.genres.list().name(genre_id())
-    }
-
-    async fn store_movie(&self, title: &str) {
-        let movie = Movie {
-            title: title.to_owned(),
-            details: Some(watchme_actors::domain::MovieDetails { fetched_at: now(), ..details() }),
-            fetched_at: now(),
-            ..movie(1, &[1])
-        };
-        self.documents.upsert(&[movie]).await.unwrap();
-    }
-
-    async fn title(&self, id: MovieId) -> String {
-        self.handles.movies.details(id).await.unwrap().movie.title.clone()
-    }
-
-    async fn entitled(&self) -> usize {
-        self.handles.entitlements.of(self.user).await.unwrap().entitlement.genres.len()
-    }
-
-    async fn told(&mut self) -> Applied {
-        timeout(Duration::from_secs(5), self.applied.recv()).await.expect("in time").unwrap()
-    }
-}
-
-fn genre_id() -> GenreId {
-    GenreId::try_from(1).unwrap()
-}
-
-/// What the driven clock shows at its start.
-fn now() -> Timestamp {
-    Timestamp::from_millis(1_772_366_400_000)
-}
+use self::world::World;
 
 #[actix::test]
 async fn listeners_are_told_of_genres_once_the_new_list_is_there() {
@@ -224,37 +120,4 @@ async fn draining_gives_every_lease_up() {
     assert!(names.iter().all(|name| world.lease.holder(name).is_some()));
     world.handles.drain().await;
     assert!(names.iter().all(|name| world.lease.holder(name).is_none()));
-}
-
-struct NoEvents;
-
-#[async_trait]
-impl Outbox for NoEvents {
-    fn committed(&self) -> Arc<Notify> {
-        Arc::default()
-    }
-
-    async fn unpublished(&self, _: u32) -> Result<Vec<OutboxRow>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn mark_published(&self, _: &[i64], _: Timestamp) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn bury(&self, _: EventId, _: &str, _: Timestamp) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn republish(&self, _: Timestamp) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    async fn backlog(&self) -> Result<Backlog, StoreError> {
-        Ok(Backlog::default())
-    }
-
-    async fn purge(&self, _: Timestamp) -> Result<u64, StoreError> {
-        Ok(0)
-    }
 }

@@ -46,6 +46,7 @@ async fn read(state: &AppState) -> Result<Vec<MetricFamily>, prometheus::Error> 
     tmdb(&reading, handles)?;
     syncs(&reading, handles)?;
     dependencies(&reading, state).await?;
+    index(&reading, handles)?;
     let backlog = tokio::time::timeout(PATIENCE, handles.relay.backlog()).await;
     if let Ok(Ok(backlog)) = backlog {
         let age = backlog
@@ -183,6 +184,29 @@ async fn dependencies(reading: &Reading, state: &AppState) -> Result<(), prometh
         "dependency",
         &[("sql", gauge(up.sql)), ("documents", gauge(up.documents)), ("bus", gauge(up.bus))],
     )
+}
+
+fn index(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> {
+    let status = handles.index.status();
+    reading.one(
+        "watchme_index_films",
+        "Films that lists are made of; 0 until they were read.",
+        status.films as f64,
+    )?;
+    reading.one("watchme_index_bytes", "What the index of films takes.", status.bytes as f64)?;
+    reading.one(
+        "watchme_index_build_seconds",
+        "How long making the whole index took last.",
+        status.build.as_secs_f64(),
+    )?;
+    if let Some(age) = status.age() {
+        reading.one(
+            "watchme_index_age_seconds",
+            "How long ago it was compared with all that is stored.",
+            age.as_secs_f64(),
+        )?;
+    }
+    Ok(())
 }
 
 async fn mails(reading: &Reading, state: &AppState) -> Result<(), prometheus::Error> {

@@ -147,6 +147,24 @@ async fn the_relay_comes_back() {
 }
 
 #[tokio::test]
+async fn the_index_of_movies_comes_back() {
+    let app = TestApp::start().await;
+    let user = app.subscriber(&[DRAMA]).await;
+    let year = std::cell::Cell::new(2000);
+    let handle = app.handles.index.clone();
+    let inject = async |kind| handle.inject(kind).await.is_err();
+    survives(&app, "movie_index", inject, async || {
+        // A page that nobody has asked for is answered while the actor is not there, and after.
+        let ask = format!("/movies?yearFrom={}&yearTo={0}", year.get());
+        assert!(!ids(&user, &ask, 100).await.is_empty());
+        year.set(year.get() + 1);
+        app.handles.index.wait_for(|status| !status.behind).await;
+        assert_eq!(app.handles.index.status().films, 3_000);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn catalogue_sync_comes_back_and_fills_what_is_missing() {
     let app = TestApp::start_empty(&[]).await;
     let handle = app.handles.catalogue_sync.clone();

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::handle::CatalogueSyncPorts;
-use crate::{domain::MovieId, ports::StoreError};
+use crate::{
+    domain::MovieId,
+    ports::{Change, StoreError},
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// From this age a movie that no list has brought is fetched again by itself.
@@ -41,16 +44,24 @@ pub(super) async fn refresh(ports: &CatalogueSyncPorts) -> Result<usize, StoreEr
     Ok(dealt_with)
 }
 
-/// Deletes what may not be kept any longer; how much that was.
+/// Deletes what may not be kept any longer, and tells everybody; how much that was.
 pub(super) async fn delete_expired(ports: &CatalogueSyncPorts) -> Result<usize, StoreError> {
     let mut deleted = 0;
+    let outcome = delete(ports, &mut deleted).await;
+    if deleted > 0 {
+        ports.changes.announce(Change::AllMovies).await;
+    }
+    outcome.map(|()| deleted)
+}
+
+async fn delete(ports: &CatalogueSyncPorts, deleted: &mut usize) -> Result<(), StoreError> {
     loop {
         let before = ports.clock.now().before(DELETE_AFTER);
         let expired: Vec<MovieId> = ports.catalogue.fetched_before(before, BATCH).await?;
         if expired.is_empty() {
-            return Ok(deleted);
+            return Ok(());
         }
         ports.catalogue.remove(&expired).await?;
-        deleted += expired.len();
+        *deleted += expired.len();
     }
 }

@@ -91,6 +91,16 @@ impl Movie {
     pub fn release_year(&self) -> Option<i16> {
         self.release_date.map(Date::year)
     }
+
+    /// The date of release as the number yyyymmdd: it sorts by date, and its quotient by 10,000
+    /// is the year.
+    #[must_use]
+    pub fn released(&self) -> Option<i32> {
+        let number = |date: Date| {
+            i32::from(date.year()) * 10_000 + i32::from(date.month()) * 100 + i32::from(date.day())
+        };
+        self.release_date.map(number)
+    }
 }
 
 /// One page of a list that the metadata source sent, as far as it could be read.

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::{Genre, GenreList, Movie, MovieId, MovieQuery, Page, PageRequest, Timestamp};
+use crate::domain::{
+    Genre, GenreList, Movie, MovieId, MovieQuery, MovieRow, Page, PageRequest, Timestamp,
+};
 
 /// The store of movies.
 #[async_trait]
@@ -37,6 +39,19 @@ pub trait Catalogue: Send + Sync {
         before: Timestamp,
         limit: u32,
     ) -> Result<Vec<MovieId>, StoreError>;
+
+    /// What lists are made of: the rows after a movie (from the first on when `None`), by
+    /// ascending id, at most `limit`. One that cannot be read is left out; there are no more when
+    /// none comes.
+    async fn rows_after(
+        &self,
+        after: Option<MovieId>,
+        limit: u32,
+    ) -> Result<Vec<MovieRow>, StoreError>;
+
+    /// The rows of the stored ones of several movies, by ascending id. One that cannot be read is
+    /// left out.
+    async fn rows_of(&self, ids: &[MovieId]) -> Result<Vec<MovieRow>, StoreError>;
 
     /// How many movies are stored.
     async fn count(&self) -> Result<u64, StoreError>;

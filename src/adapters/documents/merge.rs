@@ -44,10 +44,3 @@ fn timeless(movie: &Movie) -> Movie {
         movie.details.map(|details| MovieDetails { fetched_at: Timestamp::EPOCH, ..details });
     Movie { details, fetched_at: Timestamp::EPOCH, ..movie }
 }
-
-/// The date as the number yyyymmdd: it sorts by date and is compared by year.
-pub(super) fn released(movie: &Movie) -> Option<i64> {
-    movie.release_date.map(|date| {
-        i64::from(date.year()) * 10_000 + i64::from(date.month()) * 100 + i64::from(date.day())
-    })
-}

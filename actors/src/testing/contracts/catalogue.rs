@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 
 use self::samples::{details, everything, movie, movie_id};
 use crate::{
-    domain::{Movie, MovieDetails, MovieId, PageRequest, Timestamp},
+    domain::{Movie, MovieDetails, MovieId, MovieRow, PageRequest, Timestamp},
     testing::DocumentPorts,
 };
 
@@ -204,6 +204,53 @@ pub async fn fetched_before_finds_the_oldest(ports: &DocumentPorts) {
     assert!(before(41, 0).await.unwrap().is_empty());
 }
 
+/// What lists are made of is read by ascending id, a part at a time, to the end.
+pub async fn rows_are_read_in_parts(ports: &DocumentPorts) {
+    assert!(ports.catalogue.rows_after(None, 10).await.unwrap().is_empty());
+    let bare = Movie { release_date: None, original_language: String::new(), ..movie(7, &[]) };
+    let stored = [
+        Movie { details: Some(details()), ..movie(2, &[18, 35]) },
+        Movie {
+            title: "ÄRGER\u{0}".to_owned(),
+            original_title: "ΣΑΣ".to_owned(),
+            ..movie(5, &[12])
+        },
+        Movie { popularity: 0.1 + 0.2, vote_average: 7.499, ..bare },
+        movie(900_000_000, &[18]),
+    ];
+    let backwards: Vec<Movie> = stored.iter().rev().cloned().collect();
+    ports.catalogue.upsert(&backwards).await.unwrap();
+    let rows: Vec<MovieRow> = stored.iter().map(MovieRow::from).collect();
+    assert_eq!(rows[1].original_title_key, "σας", "the last of a word is another letter");
+    let after = |id: Option<i64>, limit| ports.catalogue.rows_after(id.map(movie_id), limit);
+    assert_eq!(after(None, 10).await.unwrap(), rows);
+    assert_eq!(after(None, 2).await.unwrap(), rows[..2]);
+    assert_eq!(after(Some(2), 2).await.unwrap(), rows[1..3]);
+    assert_eq!(after(Some(6), 10).await.unwrap(), rows[2..]);
+    assert!(after(Some(900_000_000), 10).await.unwrap().is_empty());
+    assert!(after(None, 0).await.unwrap().is_empty());
+}
+
+/// Rows of single movies, also after they have changed.
+pub async fn rows_are_read_by_id(ports: &DocumentPorts) {
+    assert!(ports.catalogue.rows_of(&[]).await.unwrap().is_empty());
+    let (one, two) = (movie(1, &[18, 35]), movie(2, &[35]));
+    ports.catalogue.upsert(&[one.clone(), two.clone(), movie(3, &[18])]).await.unwrap();
+    let moved = Movie {
+        title: "Moved".to_owned(),
+        genres: samples::genres(&[12]),
+        release_date: None,
+        fetched_at: at(1),
+        ..one
+    };
+    ports.catalogue.upsert(std::slice::from_ref(&moved)).await.unwrap();
+    let asked = [2, 9, 1, 2].map(movie_id);
+    let rows = [MovieRow::from(&moved), MovieRow::from(&two)];
+    assert_eq!(ports.catalogue.rows_of(&asked).await.unwrap(), rows);
+    ports.catalogue.remove(&[two.id]).await.unwrap();
+    assert_eq!(ports.catalogue.rows_of(&asked).await.unwrap(), rows[..1]);
+}
+
 /// However writers race, the newest version is what stays.
 pub async fn the_newest_of_racing_writes_stays(ports: &DocumentPorts) {
     let writes = (0..16).map(|turn| {
@@ -242,6 +289,8 @@ macro_rules! catalogue_contract {
                 lists_follow_what_is_stored,
                 removed_movies_are_forgotten,
                 fetched_before_finds_the_oldest,
+                rows_are_read_in_parts,
+                rows_are_read_by_id,
                 the_newest_of_racing_writes_stays,
                 only_permitted_movies_are_listed,
                 requested_genres_combine_by_their_mode,

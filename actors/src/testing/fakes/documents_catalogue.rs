@@ -1,14 +1,14 @@
 //! The catalogue in memory: [`MovieQuery::matches`] and a sort.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::BTreeSet, ops::Bound};
 
 use async_trait::async_trait;
 
 use super::MemoryDocuments;
 use crate::{
     domain::{
-        Movie, MovieDetails, MovieId, MovieQuery, MovieSort, MovieSortKey, Page, PageRequest,
-        Timestamp,
+        Movie, MovieDetails, MovieId, MovieQuery, MovieRow, MovieSort, MovieSortKey, Page,
+        PageRequest, Timestamp,
     },
     ports::{Catalogue, StoreError},
 };
@@ -74,6 +74,23 @@ impl Catalogue for MemoryDocuments {
             state.movies.values().filter(|movie| movie.fetched_at < before).collect();
         found.sort_by_key(|movie| movie.fetched_at);
         Ok(found.into_iter().take(limit as usize).map(|movie| movie.id).collect())
+    }
+
+    async fn rows_after(
+        &self,
+        after: Option<MovieId>,
+        limit: u32,
+    ) -> Result<Vec<MovieRow>, StoreError> {
+        let state = self.state()?;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = state.movies.range((from, Bound::Unbounded)).take(limit as usize);
+        Ok(rows.map(|(_, movie)| movie.into()).collect())
+    }
+
+    async fn rows_of(&self, ids: &[MovieId]) -> Result<Vec<MovieRow>, StoreError> {
+        let state = self.state()?;
+        let ids: BTreeSet<&MovieId> = ids.iter().collect();
+        Ok(ids.into_iter().filter_map(|id| state.movies.get(id)).map(MovieRow::from).collect())
     }
 
     async fn count(&self) -> Result<u64, StoreError> {

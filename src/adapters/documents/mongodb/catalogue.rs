@@ -8,7 +8,7 @@ use mongodb::{
     options::FindOptions,
 };
 use watchme_actors::{
-    domain::{Movie, MovieId, MovieQuery, Page, PageRequest, Timestamp},
+    domain::{Movie, MovieId, MovieQuery, MovieRow, Page, PageRequest, Timestamp},
     ports::{Catalogue, StoreError},
 };
 
@@ -16,6 +16,7 @@ use super::{
     MongoDocuments,
     bulk::delete,
     documents::{MovieDocument, read, read_or_skip},
+    rows::{id_of, rows_after, rows_of},
     schema::MOVIES,
     selection::{filter, numbers, order},
     upsert::upsert,
@@ -106,11 +107,19 @@ impl Catalogue for MongoDocuments {
             .build();
         let older = doc! { "keys.fetchedAt": { "$lt": before } };
         let rows = self.find(MOVIES, older, options).await?;
-        let id = |row: &RawDocumentBuf| {
-            let id = row.get("_id").ok()??;
-            MovieId::try_from(id.as_i64().or(id.as_i32().map(i64::from))?).ok()
-        };
-        Ok(rows.iter().filter_map(id).collect())
+        Ok(rows.iter().filter_map(id_of).collect())
+    }
+
+    async fn rows_after(
+        &self,
+        after: Option<MovieId>,
+        limit: u32,
+    ) -> Result<Vec<MovieRow>, StoreError> {
+        rows_after(self, after, limit).await
+    }
+
+    async fn rows_of(&self, ids: &[MovieId]) -> Result<Vec<MovieRow>, StoreError> {
+        rows_of(self, ids).await
     }
 
     async fn count(&self) -> Result<u64, StoreError> {

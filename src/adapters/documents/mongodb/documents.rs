@@ -11,7 +11,6 @@ use watchme_actors::{
 };
 
 use super::errors::corrupt;
-use crate::adapters::documents::merge::released;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct MovieDocument {
@@ -37,7 +36,7 @@ impl From<Movie> for MovieDocument {
         let keys = Keys {
             title: movie.title.to_lowercase(),
             original_title: movie.original_title.to_lowercase(),
-            released: released(&movie),
+            released: movie.released().map(i64::from),
             fetched_at: moment(movie.fetched_at),
         };
         Self { id: movie.id.into(), rev: ObjectId::new(), keys, movie }

@@ -9,6 +9,7 @@ mod errors;
 mod genres;
 mod plans;
 mod reports;
+mod rows;
 mod schema;
 mod selection;
 mod settings;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use watchme_actors::{
-    domain::{Movie, MovieId, MovieQuery, Page, PageRequest, Timestamp},
+    domain::{Movie, MovieId, MovieQuery, MovieRow, Page, PageRequest, Timestamp},
     ports::{Catalogue, StoreError},
 };
 
@@ -13,6 +13,7 @@ use super::{
     SqliteDocuments,
     errors::store_error,
     json::{numbers, read, read_or_skip},
+    rows::{rows_after, rows_of},
     selection::{counting, page_of},
     upsert::upsert,
 };
@@ -105,6 +106,18 @@ impl Catalogue for SqliteDocuments {
         .await
         .map_err(store_error)?;
         Ok(ids.into_iter().filter_map(|id| MovieId::try_from(id).ok()).collect())
+    }
+
+    async fn rows_after(
+        &self,
+        after: Option<MovieId>,
+        limit: u32,
+    ) -> Result<Vec<MovieRow>, StoreError> {
+        rows_after(&self.readers, after, limit).await
+    }
+
+    async fn rows_of(&self, ids: &[MovieId]) -> Result<Vec<MovieRow>, StoreError> {
+        rows_of(&self.readers, ids).await
     }
 
     async fn count(&self) -> Result<u64, StoreError> {

@@ -6,6 +6,7 @@ mod errors;
 mod genres;
 mod json;
 mod reports;
+mod rows;
 mod selection;
 mod store;
 mod sync_log;

@@ -12,7 +12,7 @@ use super::{
     errors::store_error,
     json::{numbers, read_or_skip, write},
 };
-use crate::adapters::documents::merge::{outcome, released, same_facts};
+use crate::adapters::documents::merge::{outcome, same_facts};
 
 /// Stores movies within the transaction of `connection`; the ids of those whose facts changed.
 pub(super) async fn upsert(
@@ -63,7 +63,7 @@ async fn write_movie(connection: &mut SqliteConnection, movie: &Movie) -> Result
     .bind(id)
     .bind(movie.popularity)
     .bind(movie.vote_average)
-    .bind(released(movie))
+    .bind(movie.released())
     .bind(movie.title.to_lowercase())
     .bind(movie.original_title.to_lowercase())
     .bind(&movie.original_language)
