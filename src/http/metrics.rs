@@ -44,6 +44,7 @@ async fn read(state: &AppState) -> Result<Vec<MetricFamily>, prometheus::Error> 
     )?;
     actors(&reading, handles)?;
     tmdb(&reading, handles)?;
+    sql(&reading, state)?;
     syncs(&reading, handles)?;
     dependencies(&reading, state).await?;
     index(&reading, handles)?;
@@ -142,6 +143,22 @@ fn actors(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error>
         "Rebuilds from the factory.",
         "actor",
         &count(|actor| actor.rebuilds),
+    )
+}
+
+fn sql(reading: &Reading, state: &AppState) -> Result<(), prometheus::Error> {
+    let Some(writes) = state.ports.sql.writes() else { return Ok(()) };
+    reading.count(
+        "watchme_sql_writes_total",
+        "Pieces of work that write to SQL, by what became of them.",
+        "outcome",
+        &[("committed", writes.committed), ("refused", writes.refused)],
+    )?;
+    reading.count(
+        "watchme_sql_commits_total",
+        "Commits to SQL; those that come together share one.",
+        "",
+        &[("", writes.commits)],
     )
 }
 

@@ -155,13 +155,10 @@ fn codes(operation: &Operation, row: &Row) -> BTreeSet<ErrorCode> {
         codes.insert(C::TooManyRequests);
     }
     if row.path.starts_with("/api/v1/") || row.path == "/readyz" {
-        codes.insert(C::StoreUnavailable);
+        codes.extend([C::StoreUnavailable, C::Overloaded]);
     }
     if row.path.starts_with("/api/v1/") {
         codes.insert(C::InvalidQuery);
-    }
-    if row.path == "/readyz" {
-        codes.insert(C::Overloaded);
     }
     if operation.request_body.is_some() {
         codes.extend([

@@ -18,6 +18,7 @@ mod housekeeping;
 mod mail;
 mod metadata;
 mod sql;
+mod sql_groups;
 mod sql_mysql;
 mod sql_outage;
 mod sql_sessions;

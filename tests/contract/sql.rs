@@ -82,7 +82,7 @@ mod throttles {
     watchme_actors::throttles_contract!(super::fresh);
 }
 
-fn account(name: &str, now: Timestamp) -> NewAccount {
+pub(crate) fn account(name: &str, now: Timestamp) -> NewAccount {
     NewAccount {
         email: format!("{name}@example.com").parse().unwrap(),
         email_verified: true,

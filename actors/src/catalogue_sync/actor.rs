@@ -146,7 +146,9 @@ impl Handler<Tick> for CatalogueSyncActor {
                     tracing::warn!(%error, "the catalogue could not be synchronised");
                     actor.show_failure();
                     match error {
-                        StoreError::Unavailable { .. } => actor.after_store_failure(),
+                        StoreError::Unavailable { .. } | StoreError::Busy { .. } => {
+                            actor.after_store_failure()
+                        }
                         // A whole pass may have led to it: that is not done every second.
                         StoreError::Corrupt { .. } => actor.backoff.after_failure(),
                     }

@@ -50,7 +50,7 @@ pub use packages::{
 };
 pub use reports::Reports;
 pub use sessions::{BeginError, MAX_SESSIONS, NewSession, Rotated, Rotation, Sessions, Standing};
-pub use store::{Probe, StoreError};
+pub use store::{Probe, StoreError, Writes};
 pub use subscriptions::{NewSubscription, SubscriptionError, Subscriptions};
 pub use sync_log::{SyncLog, SyncRecord};
 pub use throttles::{Charge, Meter, Throttles};

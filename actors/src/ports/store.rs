@@ -13,6 +13,12 @@ pub enum StoreError {
         /// For the log; may name tables.
         reason: String,
     },
+    /// More calls than it can take wait already; trying again a moment later may help.
+    #[error("the {store} store is too busy")]
+    Busy {
+        /// `sql` or `documents`.
+        store: &'static str,
+    },
     /// It holds something that this version cannot read.
     #[error("the {store} store holds something unreadable: {reason}")]
     Corrupt {
@@ -36,4 +42,20 @@ pub trait Probe: Send + Sync {
     fn is_away(&self) -> bool {
         false
     }
+
+    /// What became of writes, where they are counted.
+    fn writes(&self) -> Option<Writes> {
+        None
+    }
+}
+
+/// What became of the writes to a store since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Writes {
+    /// Pieces of work that were committed.
+    pub committed: u64,
+    /// Commits, each of one piece of work or of several that came together.
+    pub commits: u64,
+    /// Pieces of work that were turned away because too many waited.
+    pub refused: u64,
 }

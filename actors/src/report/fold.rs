@@ -172,7 +172,9 @@ pub(super) enum FoldError {
 impl From<StoreError> for FoldError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } => Self::Later(error.to_string()),
+            StoreError::Unavailable { .. } | StoreError::Busy { .. } => {
+                Self::Later(error.to_string())
+            }
             StoreError::Corrupt { .. } => Self::Corrupt(error.to_string()),
         }
     }

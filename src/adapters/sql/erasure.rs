@@ -43,5 +43,5 @@ pub(super) async fn erase(tx: &mut Tx, user: &User, now: Timestamp) -> Result<()
         at: now,
         change: WatchChange::Erased,
     };
-    outbox::insert(tx, &event).await
+    outbox::insert(tx, &event)
 }

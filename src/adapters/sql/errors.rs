@@ -65,6 +65,11 @@ pub(super) fn unavailable(reason: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable { store: STORE, reason: reason.to_string() }
 }
 
+/// More calls wait than is good for any of them.
+pub(super) fn busy() -> StoreError {
+    StoreError::Busy { store: STORE }
+}
+
 /// The driver's error as the ports know it.
 pub(super) fn store_error(error: &Error) -> StoreError {
     // Outside of `troubled` nobody will ask.

@@ -60,7 +60,7 @@ impl SqlStore {
             })
             .await?;
         let Some(bound) = bound else { return Ok(0) };
-        self.write(|mut tx| async move {
+        self.write_on(|mut tx| async move {
             let deleted = sqlx::query(kind.delete).bind(bound).execute(&mut *tx).await.db()?;
             Ok(deleted.rows_affected())
         })

@@ -21,7 +21,7 @@ impl Lease for SqlStore {
         let owner = &owner.to_string();
         // Bounded, so that the sum with the clock cannot overflow.
         let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX).min(i64::from(u32::MAX));
-        self.write(|mut tx| async move {
+        self.write_on(|mut tx| async move {
             let taken = sqlx::query(self.dialect.take_lease())
                 .bind(owner.as_str())
                 .bind(ttl)
@@ -49,7 +49,7 @@ impl Lease for SqlStore {
     }
 
     async fn release(&self, name: &str, owner: LeaseOwner) -> Result<(), StoreError> {
-        self.write(|mut tx| async move {
+        self.write_on(|mut tx| async move {
             sqlx::query("DELETE FROM leases WHERE name = ? AND owner = ?")
                 .bind(name)
                 .bind(owner.to_string())

@@ -187,7 +187,7 @@ impl Row {
 #[async_trait]
 impl MailQueue for SqlStore {
     fn queued(&self) -> Arc<Notify> {
-        Arc::clone(&self.mail_queued)
+        Arc::clone(&self.news.mailer)
     }
 
     async fn ask_recovery(&self, email: &Email, now: Timestamp) -> Result<(), StoreError> {

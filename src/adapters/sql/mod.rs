@@ -6,6 +6,7 @@
 
 mod accounts;
 mod audit;
+mod batch;
 mod dead_letters;
 mod dialect;
 mod erasure;
@@ -15,6 +16,7 @@ mod idempotency;
 mod lease;
 mod mail_queue;
 mod mail_tokens;
+mod news;
 mod outbox;
 mod packages;
 mod passwords;
@@ -32,6 +34,7 @@ mod subscriptions;
 mod throttles;
 mod watch_log;
 mod work;
+mod writer;
 
 pub use settings::SqlSettings;
 pub use store::SqlStore;

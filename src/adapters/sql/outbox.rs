@@ -12,6 +12,7 @@ use watchme_actors::{
 
 use super::{
     SqlStore,
+    batch::Batch,
     errors::Db,
     rows::{get, number, optional_time, parsed, time, to_json},
     work::Tx,
@@ -54,21 +55,21 @@ pub(super) const ERASED_BETWEEN: &str = "SELECT id, user_id, created_at FROM out
     WHERE kind = 'erased' AND created_at >= ? AND created_at < ? AND (created_at > ? OR id > ?)
     ORDER BY created_at, id LIMIT ?";
 
-/// Writes an event, in the transaction of its cause.
-pub(super) async fn insert(tx: &mut Tx, event: &WatchEvent) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO outbox (event_id, user_id, kind, payload, created_at, traceparent)
-         VALUES (?, ?, ?, ?, ?, ?)",
-    )
-    .bind(event.id.to_string())
-    .bind(event.user_id.to_string())
-    .bind(event.change.kind())
-    .bind(to_json(event)?)
-    .bind(event.at.as_millis())
-    .bind(current_trace().map(|trace| trace.to_string()))
-    .execute(&mut **tx)
-    .await
-    .db()?;
+/// Leaves an event for the end of the transaction of its cause.
+pub(super) fn insert(tx: &mut Tx, event: &WatchEvent) -> Result<(), StoreError> {
+    tx.end_with(
+        Batch::new()
+            .then(
+                "INSERT INTO outbox (event_id, user_id, kind, payload, created_at, traceparent)
+                 VALUES (?, ?, ?, ?, ?, ?)",
+            )
+            .bind(event.id.as_uuid())
+            .bind(event.user_id.as_uuid())
+            .bind(event.change.kind())
+            .bind(to_json(event)?)
+            .bind(event.at.as_millis())
+            .bind(current_trace().map(|trace| trace.to_string())),
+    );
     tx.wake_relay();
     Ok(())
 }
@@ -151,7 +152,7 @@ impl SqlStore {
         last: i64,
         place: (i64, i64),
     ) -> Result<(u64, Option<(i64, i64)>), StoreError> {
-        self.write(|mut tx| async move {
+        self.write_on(|mut tx| async move {
             let rows = sqlx::query(PUBLISHED)
                 .bind(place.0)
                 .bind(last)
@@ -183,7 +184,7 @@ impl SqlStore {
 #[async_trait]
 impl Outbox for SqlStore {
     fn committed(&self) -> Arc<Notify> {
-        Arc::clone(&self.committed)
+        Arc::clone(&self.news.relay)
     }
 
     async fn unpublished(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
@@ -214,7 +215,7 @@ impl Outbox for SqlStore {
         if ids.is_empty() {
             return Ok(());
         }
-        self.write(|mut tx| async move {
+        self.write_on(|mut tx| async move {
             for batch in ids.chunks(BATCH) {
                 execute(&mut tx, publish_query(batch, now)).await?;
             }
@@ -224,7 +225,7 @@ impl Outbox for SqlStore {
     }
 
     async fn bury(&self, event: EventId, reason: &str, now: Timestamp) -> Result<(), StoreError> {
-        self.write(|mut tx| async move {
+        self.write_on(|mut tx| async move {
             sqlx::query(BURY)
                 .bind(now.as_millis())
                 .bind(reason)
@@ -281,6 +282,6 @@ impl Outbox for SqlStore {
             return Ok(0);
         }
         let ids = ids.as_slice();
-        self.write(|mut tx| async move { execute(&mut tx, purge_query(ids)).await }).await
+        self.write_on(|mut tx| async move { execute(&mut tx, purge_query(ids)).await }).await
     }
 }

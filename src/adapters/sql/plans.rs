@@ -8,7 +8,7 @@ mod load;
 mod mysql;
 mod sessions;
 
-use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row, SqlSafeStr, any::AnyRow};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row, any::AnyRow};
 use watchme_actors::{
     domain::{PageRequest, Timestamp, UserId},
     ports::MarkFilter,
@@ -25,7 +25,7 @@ use super::{
     sessions::{COUNT, OF_USER, STANDING},
     subscriptions::{HOLDINGS, OVERLAP},
     watch_log::{
-        LAST_FILM, entitlement_sql,
+        LATEST, entitlement_sql,
         reading::{CHANGED_BETWEEN, HISTORY, page_query},
     },
 };
@@ -98,7 +98,7 @@ async fn hot_statements_use_an_index() {
     let dated = MarkFilter { from: Some(Timestamp::EPOCH), ..MarkFilter::default() };
     let of_genre = MarkFilter { genre: 18.try_into().ok(), ..MarkFilter::default() };
     let hot = [
-        ("last film", LAST_FILM.into_sql_str().as_str().to_owned(), "marks_latest (user_id=?)"),
+        ("latest marks", LATEST.to_owned(), "marks_latest (user_id=?)"),
         ("marks", page(MarkFilter::default()), "marks_latest (user_id=?)"),
         ("marks since", page(dated), "marks_latest (user_id=? AND watched_at>?)"),
         ("marks of a genre", page(of_genre), "marks_latest (user_id=?)"),

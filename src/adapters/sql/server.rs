@@ -28,6 +28,7 @@ use watchme_actors::ports::StoreError;
 
 use super::{
     SqlStore,
+    batch::{Answers, Batch},
     dialect::Frame,
     errors::{Db, Trouble, troubled, unavailable},
     settings::SqlSettings,
@@ -177,7 +178,8 @@ impl Server {
         self: &Arc<Self>,
         store: &SqlStore,
         frame: Frame,
-        mut work: impl FnMut(Tx) -> F,
+        opening: &Batch,
+        mut work: impl FnMut(Tx, Answers) -> F,
     ) -> Result<T, E>
     where
         E: From<StoreError>,
@@ -188,7 +190,8 @@ impl Server {
         }
         let begun = Instant::now();
         let progress = Arc::new(Progress::default());
-        match timeout(CALL, self.attempts(store, frame, &mut work, &progress, begun)).await {
+        match timeout(CALL, self.attempts(store, frame, opening, &mut work, &progress, begun)).await
+        {
             Ok(result) => result,
             Err(_) => {
                 self.doubt(progress.silence() >= SILENCE);
@@ -201,7 +204,8 @@ impl Server {
         self: &Arc<Self>,
         store: &SqlStore,
         frame: Frame,
-        work: &mut impl FnMut(Tx) -> F,
+        opening: &Batch,
+        work: &mut impl FnMut(Tx, Answers) -> F,
         progress: &Arc<Progress>,
         begun: Instant,
     ) -> Result<T, E>
@@ -211,10 +215,11 @@ impl Server {
     {
         let mut attempt = 1;
         loop {
-            let (error, trouble) = match troubled(store.attempt(frame, work, progress)).await {
-                Ok(value) => return Ok(value),
-                Err(failed) => failed,
-            };
+            let (error, trouble) =
+                match troubled(store.attempt(frame, opening, work, progress)).await {
+                    Ok(value) => return Ok(value),
+                    Err(failed) => failed,
+                };
             let has_time = trouble != Trouble::Held || begun.elapsed() + LOCK < CALL;
             match trouble {
                 Trouble::Contended | Trouble::Held if attempt < ATTEMPTS && has_time => {

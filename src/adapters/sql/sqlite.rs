@@ -1,16 +1,20 @@
 //! The connections to a SQLite file: one that writes, several that read.
 
+use std::sync::Arc;
+
 use sqlx::{
     Any, AnyConnection, Connection,
     any::{AnyConnectOptions, AnyPoolOptions},
+    migrate::{MigrateError, Migrator},
     pool::Pool,
 };
 use watchme_actors::ports::StoreError;
 
 use super::{
-    dialect::Frame,
     errors::{Db, unavailable},
+    news::News,
     settings::SqlSettings,
+    writer::Writer,
 };
 
 /// `FULL`: a mark that was answered survives a loss of power. Cache: 8 MiB a connection; the log
@@ -25,43 +29,29 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 1500;
 
 #[derive(Debug, Clone)]
 pub(super) struct SqliteFile {
-    write: Pool<Any>,
-    read: Pool<Any>,
+    options: AnyConnectOptions,
+    pub(super) writer: Arc<Writer>,
+    pub(super) read: Pool<Any>,
 }
 
 impl SqliteFile {
     pub(super) async fn open(
         settings: &SqlSettings,
         options: AnyConnectOptions,
+        news: Arc<News>,
     ) -> Result<Self, StoreError> {
         if options.database_url.as_str().contains(":memory:") {
             return Err(unavailable("a database in memory cannot be shared between connections"));
         }
         // A pool would try a broken file again until its time is up, and then not say why. This
         // connection comes alone, so that nobody is in the way when it sets the journal's mode.
-        let mut first = AnyConnection::connect_with(&options).await.db()?;
-        sqlx::raw_sql(PRAGMAS).execute(&mut first).await.db()?;
-        first.close().await.db()?;
+        connect(&options).await.db()?.close().await.db()?;
         // A connection to a file does not grow stale: no pings, no end of life.
-        let pool = || {
-            AnyPoolOptions::new()
-                .acquire_timeout(settings.acquire_timeout)
-                .test_before_acquire(false)
-                .idle_timeout(None)
-                .max_lifetime(None)
-        };
-        let write = pool()
-            .max_connections(1)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    sqlx::raw_sql(PRAGMAS).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .connect_with(options.clone())
-            .await
-            .db()?;
-        let read = pool()
+        let read = AnyPoolOptions::new()
+            .acquire_timeout(settings.acquire_timeout)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
             .max_connections(settings.connections.max(1))
             .after_connect(|connection, _| {
                 Box::pin(async move {
@@ -70,21 +60,29 @@ impl SqliteFile {
                     Ok(())
                 })
             })
-            .connect_with(options)
+            .connect_with(options.clone())
             .await
             .db()?;
-        Ok(Self { write, read })
+        let writer = Writer::new(options.clone(), settings.acquire_timeout, news);
+        Ok(Self { options, writer: Arc::new(writer), read })
     }
 
-    pub(super) fn pool(&self, frame: Frame) -> Pool<Any> {
-        match frame {
-            Frame::Single | Frame::Snapshot => self.read.clone(),
-            Frame::Write => self.write.clone(),
-        }
+    /// On a connection of its own.
+    pub(super) async fn migrate(&self, migrations: &Migrator) -> Result<(), MigrateError> {
+        let mut connection = connect(&self.options).await?;
+        migrations.run_direct(None, &mut connection, false).await?;
+        Ok(connection.close().await?)
     }
 
     pub(super) async fn close(&self) {
         self.read.close().await;
-        self.write.close().await;
+        self.writer.close().await;
     }
+}
+
+/// A connection that may write.
+pub(super) async fn connect(options: &AnyConnectOptions) -> Result<AnyConnection, sqlx::Error> {
+    let mut connection = AnyConnection::connect_with(options).await?;
+    sqlx::raw_sql(PRAGMAS).execute(&mut connection).await?;
+    Ok(connection)
 }

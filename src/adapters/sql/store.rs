@@ -7,17 +7,21 @@ use sqlx::{
     any::AnyConnectOptions,
     migrate::{MigrateError, Migrator},
 };
-use tokio::{sync::Notify, time::timeout};
-use watchme_actors::ports::{Probe, StoreError};
+use tokio::{sync::Semaphore, time::timeout};
+use watchme_actors::ports::{Probe, StoreError, Writes};
 
 use super::{
-    dialect::{Dialect, Frame},
+    dialect::Dialect,
     errors::{Db, corrupt, unavailable},
+    news::News,
     server::Server,
     settings::SqlSettings,
     sqlite::SqliteFile,
 };
 
+/// Writes of requests that are under way or wait, at most: the last of them is answered a fraction of
+/// a second after it came, or refused at once.
+const PLACES: usize = 1_024;
 /// What a migration may take, with the wait for another replica that is at it.
 const MIGRATION: Duration = Duration::from_secs(600);
 
@@ -31,8 +35,9 @@ const MIGRATION: Duration = Duration::from_secs(600);
 pub struct SqlStore {
     pub(super) engine: Engine,
     pub(super) dialect: Dialect,
-    pub(super) committed: Arc<Notify>,
-    pub(super) mail_queued: Arc<Notify>,
+    pub(super) news: Arc<News>,
+    /// For writes of requests that are under way or wait.
+    pub(super) places: Arc<Semaphore>,
 }
 
 /// Where the connections go.
@@ -50,14 +55,18 @@ impl SqlStore {
     pub async fn open(settings: &SqlSettings) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let options: AnyConnectOptions = settings.url.parse().db()?;
+        let news = Arc::new(News::default());
         let (engine, dialect) = match options.database_url.scheme() {
-            "sqlite" => (Engine::File(SqliteFile::open(settings, options).await?), Dialect::Sqlite),
+            "sqlite" => {
+                let file = SqliteFile::open(settings, options, Arc::clone(&news)).await?;
+                (Engine::File(file), Dialect::Sqlite)
+            }
             "mysql" | "mariadb" => {
                 (Engine::Server(Server::open(settings, options).await?), Dialect::MySql)
             }
             other => return Err(unavailable(format_args!("unknown database scheme `{other}`"))),
         };
-        Ok(Self { engine, dialect, committed: Arc::default(), mail_queued: Arc::default() })
+        Ok(Self { engine, dialect, news, places: Arc::new(Semaphore::new(PLACES)) })
     }
 
     /// Brings the schema up to this version's; does nothing when it is there. Of several replicas
@@ -70,7 +79,7 @@ impl SqlStore {
         let done = match &self.engine {
             Engine::File(file) => {
                 let migrations = sqlx::migrate!("migrations/sqlite");
-                migrations.run(&file.pool(Frame::Write)).await
+                file.migrate(&migrations).await
             }
             Engine::Server(server) => {
                 let migrations = sqlx::migrate!("migrations/mysql");
@@ -120,5 +129,9 @@ impl Probe for SqlStore {
             Ok(())
         })
         .await
+    }
+
+    fn writes(&self) -> Option<Writes> {
+        Some(self.news.writes())
     }
 }

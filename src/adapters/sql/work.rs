@@ -15,38 +15,75 @@ use watchme_actors::ports::StoreError;
 
 use super::{
     SqlStore,
-    dialect::Frame,
-    errors::{Db, connection_is_lost},
+    batch::{Answers, Batch},
+    dialect::{Dialect, Frame},
+    errors::{Db, busy, connection_is_lost},
     store::Engine,
+    writer::WriteConnection,
 };
+
+/// Where a piece of work has its connection from.
+pub(super) enum Held {
+    Pool(PoolConnection<Any>),
+    Writer(WriteConnection),
+}
 
 /// A connection that is lent to a piece of work.
 ///
-/// Dropped before the work has come to its end (the caller gave up, or time did), it is closed: a
-/// statement may still be under way on it, and an answer that comes late would be taken for that of
-/// the next one. The engine then rolls the transaction back.
-struct Lent {
-    connection: PoolConnection<Any>,
+/// One of a pool that is dropped before the work has come to its end (the caller gave up, or time
+/// did) is closed: a statement may still be under way on it, and an answer that comes late would be
+/// taken for that of the next one. The engine then rolls the transaction back. (SQLite's writer does
+/// statements one after another, each with a way of its own for its answer: it is cleared up.)
+pub(super) struct Lent {
+    held: Held,
+    dialect: Dialect,
     settled: bool,
-    wakes_relay: bool,
-    wakes_mailer: bool,
+    pub(super) wakes_relay: bool,
+    pub(super) wakes_mailer: bool,
+    ending: Batch,
     progress: Arc<Progress>,
 }
 
 impl Lent {
-    async fn end(&mut self, frame: Frame, statement: &'static str) -> Result<(), StoreError> {
-        if frame != Frame::Single {
-            sqlx::raw_sql(statement).execute(&mut *self.connection).await.db()?;
+    pub(super) fn new(held: Held, dialect: Dialect, progress: Arc<Progress>) -> Self {
+        Self {
+            held,
+            dialect,
+            settled: false,
+            wakes_relay: false,
+            wakes_mailer: false,
+            ending: Batch::default(),
+            progress,
         }
+    }
+
+    fn connection(&mut self) -> &mut AnyConnection {
+        match &mut self.held {
+            Held::Pool(connection) => connection,
+            Held::Writer(connection) => connection,
+        }
+    }
+
+    /// Does what the work has left for the end, and ends its frame.
+    pub(super) async fn end(&mut self, frame: Option<&'static str>) -> Result<(), StoreError> {
+        let ending = std::mem::take(&mut self.ending);
+        ending.end(self.dialect, frame, self.connection()).await?;
         self.settled = true;
         Ok(())
+    }
+
+    async fn undo(&mut self, frame: Option<&'static str>) {
+        self.ending = Batch::default();
+        // Where it fails the connection is closed, which comes to the same.
+        let _ = self.end(frame).await;
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if !self.settled {
-            self.connection.close_on_drop();
+        match &mut self.held {
+            Held::Pool(connection) if !self.settled => connection.close_on_drop(),
+            _ => {}
         }
     }
 }
@@ -56,6 +93,10 @@ impl Drop for Lent {
 pub(super) struct Tx(OwnedMutexGuard<Lent>);
 
 impl Tx {
+    pub(super) async fn new(lent: &Arc<Mutex<Lent>>) -> Self {
+        Self(Arc::clone(lent).lock_owned().await)
+    }
+
     /// Once this is committed, whoever waits for events is told.
     pub(super) fn wake_relay(&mut self) {
         self.0.wakes_relay = true;
@@ -65,13 +106,22 @@ impl Tx {
     pub(super) fn wake_mailer(&mut self) {
         self.0.wakes_mailer = true;
     }
+
+    /// Leaves statements for the end of the work: they go to the engine together with what ends its
+    /// frame, if the work gives `Ok`.
+    pub(super) fn end_with(&mut self, batch: Batch) {
+        self.0.ending.extend(batch);
+    }
 }
 
 impl Deref for Tx {
     type Target = AnyConnection;
 
     fn deref(&self) -> &AnyConnection {
-        &self.0.connection
+        match &self.0.held {
+            Held::Pool(connection) => connection,
+            Held::Writer(connection) => connection,
+        }
     }
 }
 
@@ -79,7 +129,7 @@ impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut AnyConnection {
         // For the next statement: those before it were answered.
         self.0.progress.hear();
-        &mut self.0.connection
+        self.0.connection()
     }
 }
 
@@ -113,50 +163,84 @@ impl Progress {
 
 impl SqlStore {
     /// Reads by one statement.
-    pub(super) async fn read<T, E, F>(&self, work: impl FnMut(Tx) -> F) -> Result<T, E>
+    pub(super) async fn read<T, E, F>(&self, mut work: impl FnMut(Tx) -> F) -> Result<T, E>
     where
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
     {
-        self.run(Frame::Single, work).await
+        self.run(Frame::Single, &Batch::default(), |tx, _| work(tx)).await
     }
 
     /// Reads by several statements that see the same moment.
-    pub(super) async fn snapshot<T, E, F>(&self, work: impl FnMut(Tx) -> F) -> Result<T, E>
+    pub(super) async fn snapshot<T, E, F>(&self, mut work: impl FnMut(Tx) -> F) -> Result<T, E>
     where
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
     {
-        self.run(Frame::Snapshot, work).await
+        self.run(Frame::Snapshot, &Batch::default(), |tx, _| work(tx)).await
     }
 
     /// Writes in a transaction, which is committed when the work gives `Ok` and rolled back
     /// otherwise. On a server the work is done again where others were in its way, so that it must
-    /// have no effect but through its connection.
-    pub(super) async fn write<T, E, F>(&self, work: impl FnMut(Tx) -> F) -> Result<T, E>
+    /// have no effect but through its connection. Where too many wait, it is refused.
+    pub(super) async fn write<T, E, F>(&self, mut work: impl FnMut(Tx) -> F) -> Result<T, E>
     where
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
     {
-        self.run(Frame::Write, work).await
+        self.write_after(&Batch::default(), |tx, _| work(tx)).await
     }
 
-    async fn run<T, E, F>(&self, frame: Frame, mut work: impl FnMut(Tx) -> F) -> Result<T, E>
+    /// The same, beginning with questions that are known before: they go to the engine together with
+    /// what begins the transaction.
+    pub(super) async fn write_after<T, E, F>(
+        &self,
+        opening: &Batch,
+        work: impl FnMut(Tx, Answers) -> F,
+    ) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: Future<Output = Result<T, E>>,
+    {
+        let _place = self.places.try_acquire().map_err(|_| {
+            self.news.refused();
+            busy()
+        })?;
+        self.run(Frame::Write, opening, work).await
+    }
+
+    /// Writes what the service has to, to end what it has begun: this is never refused.
+    pub(super) async fn write_on<T, E, F>(&self, mut work: impl FnMut(Tx) -> F) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.run(Frame::Write, &Batch::default(), |tx, _| work(tx)).await
+    }
+
+    async fn run<T, E, F>(
+        &self,
+        frame: Frame,
+        opening: &Batch,
+        mut work: impl FnMut(Tx, Answers) -> F,
+    ) -> Result<T, E>
     where
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
     {
         match &self.engine {
-            Engine::File(_) => self.attempt(frame, &mut work, &Arc::default()).await,
-            Engine::Server(server) => server.call(self, frame, work).await,
+            Engine::File(file) if frame == Frame::Write => file.writer.write(opening, work).await,
+            Engine::File(_) => self.attempt(frame, opening, &mut work, &Arc::default()).await,
+            Engine::Server(server) => server.call(self, frame, opening, work).await,
         }
     }
 
-    /// Does the work once.
+    /// Does the work once, on a connection of the pool.
     pub(super) async fn attempt<T, E, F>(
         &self,
         frame: Frame,
-        work: &mut impl FnMut(Tx) -> F,
+        opening: &Batch,
+        work: &mut impl FnMut(Tx, Answers) -> F,
         progress: &Arc<Progress>,
     ) -> Result<T, E>
     where
@@ -164,42 +248,31 @@ impl SqlStore {
         F: Future<Output = Result<T, E>>,
     {
         let pool = match &self.engine {
-            Engine::File(file) => file.pool(frame),
+            Engine::File(file) => file.read.clone(),
             Engine::Server(server) => server.pool(),
         };
         progress.set(None);
         let connection = pool.acquire().await.db()?;
         progress.hear();
-        let mut lent = Lent {
-            connection,
-            settled: false,
-            wakes_relay: false,
-            wakes_mailer: false,
-            progress: Arc::clone(progress),
-        };
-        if let Some(begin) = self.dialect.begin(frame) {
-            sqlx::raw_sql(begin).execute(&mut *lent.connection).await.db()?;
-        }
+        let mut lent = Lent::new(Held::Pool(connection), self.dialect, Arc::clone(progress));
+        let begin = self.dialect.begin(frame);
+        let answers = opening.ask(self.dialect, begin, lent.connection()).await?;
         let lent = Arc::new(Mutex::new(lent));
-        let result = work(Tx(Arc::clone(&lent).lock_owned().await)).await;
+        let result = work(Tx::new(&lent).await, answers).await;
         let mut lent = lent.lock().await;
         match result {
             Ok(value) => {
                 progress.hear();
                 progress.committing.store(true, Ordering::Relaxed);
-                lent.end(frame, "COMMIT").await?;
-                if lent.wakes_relay {
-                    self.committed.notify_one();
-                }
-                if lent.wakes_mailer {
-                    self.mail_queued.notify_one();
+                lent.end((frame != Frame::Single).then_some("COMMIT")).await?;
+                if frame == Frame::Write {
+                    self.news.committed(1, lent.wakes_relay, lent.wakes_mailer);
                 }
                 Ok(value)
             }
             Err(error) => {
                 if !connection_is_lost() {
-                    // Where it fails the connection is closed, which comes to the same.
-                    let _ = lent.end(frame, "ROLLBACK").await;
+                    lent.undo((frame != Frame::Single).then_some("ROLLBACK")).await;
                 }
                 Err(error)
             }

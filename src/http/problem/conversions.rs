@@ -21,6 +21,10 @@ impl From<StoreError> for Problem {
                 tracing::warn!(store, reason, "a store is unavailable");
                 Self::of(ErrorCode::StoreUnavailable)
             }
+            StoreError::Busy { store } => {
+                tracing::debug!(store, "a store is too busy");
+                Self::of(ErrorCode::Overloaded)
+            }
             StoreError::Corrupt { store, reason } => {
                 tracing::error!(store, reason, "a store holds something unreadable");
                 // Documents are fetched or projected again; the truth cannot be.

@@ -1,6 +1,5 @@
 //! Setting and removing marks.
 
-use sqlx::{Any, AnyConnection, QueryBuilder};
 use watchme_actors::{
     domain::{
         MovieId, MovieSnapshot, Play, PlayId, Precision, Timestamp, UserId, Viewing, WatchedMark,
@@ -10,23 +9,35 @@ use watchme_actors::{
 
 use super::{
     plays::{insert_play, latest_first, plays_of, rewrite_play},
-    transaction::{Kind, Locked, entitlement, lock},
+    transaction::{Kind, Locked, ask_entitlement, entitlement, lock},
 };
 use crate::adapters::sql::{
     SqlStore,
-    dialect::Dialect,
-    errors::{Db, corrupt},
+    batch::{Answers, Batch},
+    errors::corrupt,
     rows::{signed, to_json},
     work::Tx,
 };
 
 pub(super) async fn mark(store: &SqlStore, request: MarkMovie) -> Result<Marked, WatchError> {
+    let MarkMovie { user, movie_id, now, .. } = request;
+    let opening = lock(store.dialect, user, movie_id);
+    let opening = ask_entitlement(opening, store.dialect, user, now);
     let request = &request;
-    store.write(|mut tx| async move { mark_in(&mut tx, store.dialect, request).await }).await
+    store
+        .write_after(
+            &opening,
+            |mut tx, answers| async move { mark_in(&mut tx, answers, request).await },
+        )
+        .await
 }
 
-async fn mark_in(tx: &mut Tx, dialect: Dialect, request: &MarkMovie) -> Result<Marked, WatchError> {
-    let locked = lock(tx, dialect, request.user, request.movie_id).await?;
+async fn mark_in(
+    tx: &mut Tx,
+    mut answers: Answers,
+    request: &MarkMovie,
+) -> Result<Marked, WatchError> {
+    let locked = Locked::of(request.user, request.movie_id, &mut answers)?;
     if let Some(mark) = locked.mark.clone() {
         let mark = correct(tx, &locked, mark, request).await?;
         return Ok(Marked { mark, created: false });
@@ -34,8 +45,7 @@ async fn mark_in(tx: &mut Tx, dialect: Dialect, request: &MarkMovie) -> Result<M
     let movie = request.movie.clone().ok_or(WatchError::MovieRequired)?;
     // The request's own moment may lie before a cancellation that was committed since.
     let at = request.now.max(locked.cancelled_at);
-    let permitted = entitlement(tx, dialect, request.user, at, request.mode).await?;
-    if !permitted.permits(&movie.genres) {
+    if !entitlement(&answers.rows(), at, request.mode)?.permits(&movie.genres) {
         return Err(WatchError::NotEntitled);
     }
     let viewing = request
@@ -48,45 +58,37 @@ async fn mark_in(tx: &mut Tx, dialect: Dialect, request: &MarkMovie) -> Result<M
         marked_seq: locked.next_seq(),
         plays: vec![Play { id: PlayId::generate(), viewing }],
     };
-    insert_mark(tx, &locked, &mark).await?;
-    locked.record(tx, &mark.movie, Kind::Marked(mark.watched_at), request.now).await?;
+    let kind = Kind::Marked((mark.watched_at, mark.marked_seq));
+    locked.record(tx, insert_mark(&locked, &mark)?, &mark.movie, kind, request.now)?;
     Ok(Marked { mark, created: true })
 }
 
-async fn insert_mark(
-    conn: &mut AnyConnection,
-    locked: &Locked,
-    mark: &WatchedMark,
-) -> Result<(), StoreError> {
-    let user = locked.user.to_string();
+fn insert_mark(locked: &Locked, mark: &WatchedMark) -> Result<Batch, StoreError> {
+    let user = locked.user.as_uuid();
     let movie = i64::from(mark.movie.id);
-    sqlx::query(
-        "INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(user.as_str())
-    .bind(movie)
-    .bind(mark.movie.title.as_str())
-    .bind(to_json(&mark.movie.genres)?)
-    .bind(mark.watched_at.as_millis())
-    .bind(mark.marked_at.as_millis())
-    .bind(signed(mark.marked_seq)?)
-    .execute(&mut *conn)
-    .await
-    .db()?;
+    let mut insert = Batch::new()
+        .then(
+            "INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(user)
+        .bind(movie)
+        .bind(mark.movie.title.as_str())
+        .bind(to_json(&mark.movie.genres)?)
+        .bind(mark.watched_at.as_millis())
+        .bind(mark.marked_at.as_millis())
+        .bind(signed(mark.marked_seq)?);
     for play in &mark.plays {
-        insert_play(conn, locked, play).await?;
+        insert = insert_play(insert, locked, play);
     }
     // One statement for each number of genres; movies have few, so they stay in the cache.
-    QueryBuilder::<Any>::new("INSERT INTO mark_genres (user_id, movie_id, genre_id) ")
-        .push_values(mark.movie.genres.iter(), |mut row, genre| {
-            row.push_bind(user.clone()).push_bind(movie).push_bind(i64::from(genre));
-        })
-        .build()
-        .execute(conn)
-        .await
-        .db()?;
-    Ok(())
+    insert = insert
+        .then("INSERT INTO mark_genres (user_id, movie_id, genre_id) VALUES ")
+        .rows("(?, ?, ?)", mark.movie.genres.len());
+    for genre in mark.movie.genres.iter() {
+        insert = insert.bind(user).bind(movie).bind(i64::from(genre));
+    }
+    Ok(insert)
 }
 
 /// Corrects the latest play of an existing mark, if the request brings another viewing. Gives the
@@ -107,11 +109,11 @@ async fn correct(
         return Ok(WatchedMark { plays, ..mark });
     }
     let latest = plays.first_mut().ok_or_else(|| corrupt("a mark has no play"))?;
-    rewrite_play(tx, locked, latest, viewing).await?;
+    let change = rewrite_play(locked, latest, viewing);
     latest.viewing = viewing;
     latest_first(&mut plays);
     let watched_at = plays.first().map_or(viewing.watched_at, |play| play.viewing.watched_at);
-    locked.move_mark(tx, &mark, watched_at, request.now).await?;
+    locked.move_mark(tx, change, &mark, watched_at, request.now)?;
     Ok(WatchedMark { watched_at, plays, ..mark })
 }
 
@@ -121,11 +123,12 @@ pub(super) async fn unmark(
     movie: MovieId,
     now: Timestamp,
 ) -> Result<bool, WatchError> {
+    let opening = lock(store.dialect, user, movie);
     store
-        .write(|mut tx| async move {
-            let locked = lock(&mut tx, store.dialect, user, movie).await?;
+        .write_after(&opening, |mut tx, mut answers| async move {
+            let locked = Locked::of(user, movie, &mut answers)?;
             let Some(mark) = &locked.mark else { return Ok(false) };
-            locked.remove_mark(&mut tx, mark, now).await?;
+            locked.remove_mark(&mut tx, mark, now)?;
             Ok(true)
         })
         .await

@@ -17,7 +17,7 @@ use watchme_actors::{
 #[cfg(test)]
 pub(super) use {
     plays::{COUNT, PLAYS},
-    transaction::{LAST_FILM, entitlement_sql, lock_sql},
+    transaction::{LATEST, entitlement_sql, lock_sql},
 };
 
 use super::{SqlStore, outbox};

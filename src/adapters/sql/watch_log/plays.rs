@@ -11,7 +11,7 @@ use watchme_actors::{
 use super::transaction::{Locked, lock};
 use crate::adapters::sql::{
     SqlStore,
-    dialect::Dialect,
+    batch::Batch,
     errors::Db,
     idempotency::{self, Claim},
     rows::{get, number, parsed, time},
@@ -24,8 +24,8 @@ pub(in crate::adapters::sql) const PLAYS: &str = "SELECT id, watched_at, day_onl
 pub(in crate::adapters::sql) const COUNT: &str =
     "SELECT COUNT(*) AS total FROM plays WHERE user_id = ? AND movie_id = ?";
 
-fn day_only(precision: Precision) -> i16 {
-    i16::from(precision == Precision::Day)
+fn day_only(precision: Precision) -> i64 {
+    i64::from(precision == Precision::Day)
 }
 
 pub(super) fn play_from(row: &AnyRow) -> Result<Play, StoreError> {
@@ -58,46 +58,37 @@ pub(super) async fn plays_of(
     rows.iter().map(play_from).collect()
 }
 
-pub(super) async fn insert_play(
-    conn: &mut AnyConnection,
-    locked: &Locked,
-    play: &Play,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO plays (user_id, movie_id, watched_at, id, day_only) VALUES (?, ?, ?, ?, ?)",
-    )
-    .bind(locked.user.to_string())
-    .bind(i64::from(locked.movie))
-    .bind(play.viewing.watched_at.as_millis())
-    .bind(play.id.to_string())
-    .bind(day_only(play.viewing.precision))
-    .execute(conn)
-    .await
-    .db()?;
-    Ok(())
+/// Adds to a change what writes a play.
+pub(super) fn insert_play(change: Batch, locked: &Locked, play: &Play) -> Batch {
+    change
+        .then(
+            "INSERT INTO plays (user_id, movie_id, watched_at, id, day_only) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(locked.user.as_uuid())
+        .bind(i64::from(locked.movie))
+        .bind(play.viewing.watched_at.as_millis())
+        .bind(play.id.as_uuid())
+        .bind(day_only(play.viewing.precision))
 }
 
 /// Gives a play another viewing.
-pub(super) async fn rewrite_play(
-    conn: &mut AnyConnection,
-    locked: &Locked,
-    play: &Play,
-    viewing: Viewing,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE plays SET watched_at = ?, day_only = ?
-         WHERE user_id = ? AND movie_id = ? AND watched_at = ? AND id = ?",
-    )
-    .bind(viewing.watched_at.as_millis())
-    .bind(day_only(viewing.precision))
-    .bind(locked.user.to_string())
-    .bind(i64::from(locked.movie))
-    .bind(play.viewing.watched_at.as_millis())
-    .bind(play.id.to_string())
-    .execute(conn)
-    .await
-    .db()?;
-    Ok(())
+pub(super) fn rewrite_play(locked: &Locked, play: &Play, viewing: Viewing) -> Batch {
+    Batch::new()
+        .then(
+            "UPDATE plays SET watched_at = ?, day_only = ?
+             WHERE user_id = ? AND movie_id = ? AND watched_at = ? AND id = ?",
+        )
+        .bind(viewing.watched_at.as_millis())
+        .bind(day_only(viewing.precision))
+        .bind(locked.user.as_uuid())
+        .bind(i64::from(locked.movie))
+        .bind(play.viewing.watched_at.as_millis())
+        .bind(play.id.as_uuid())
+}
+
+/// Adds a question about the plays of a mark.
+fn ask(batch: Batch, sql: &'static str, user: UserId, movie: MovieId) -> Batch {
+    batch.then(sql).bind(user.as_uuid()).bind(i64::from(movie))
 }
 
 pub(super) async fn add(
@@ -105,36 +96,38 @@ pub(super) async fn add(
     request: AddPlay,
     idempotency: Option<&IdempotencyKey>,
 ) -> Result<Created<Play>, WatchError> {
+    let AddPlay { user, movie_id, .. } = request;
+    let opening = ask(lock(store.dialect, user, movie_id), COUNT, user, movie_id);
     let request = &request;
     store
-        .write(|mut tx| async move {
+        .write_after(&opening, |mut tx, mut answers| async move {
             let claim = idempotency::claim(&mut tx, idempotency, request.now).await?;
             if let Claim::Repeated(play) = claim {
                 return Ok(Created::Before(play));
             }
-            let play = insert(&mut tx, store.dialect, request).await?;
-            idempotency::answer(&mut tx, idempotency, Some(request.user), &play).await?;
+            let locked = Locked::of(user, movie_id, &mut answers)?;
+            let play = insert(&mut tx, &locked, &answers.rows(), request)?;
+            idempotency::answer(&mut tx, idempotency, Some(user), &play).await?;
             Ok(Created::Now(play))
         })
         .await
 }
 
-async fn insert(tx: &mut Tx, dialect: Dialect, request: &AddPlay) -> Result<Play, WatchError> {
-    let locked = lock(tx, dialect, request.user, request.movie_id).await?;
+fn insert(
+    tx: &mut Tx,
+    locked: &Locked,
+    count: &[AnyRow],
+    request: &AddPlay,
+) -> Result<Play, WatchError> {
     let mark = locked.mark.as_ref().ok_or(WatchError::MarkNotFound)?;
-    let count = sqlx::query(COUNT)
-        .bind(request.user.to_string())
-        .bind(i64::from(request.movie_id))
-        .fetch_one(&mut **tx)
-        .await
-        .db()?;
-    if number::<u64>(&count, "total")? >= u64::from(MAX_PLAYS) {
+    let count: u64 = count.first().map(|row| number(row, "total")).transpose()?.unwrap_or_default();
+    if count >= u64::from(MAX_PLAYS) {
         return Err(WatchError::TooManyPlays);
     }
     let play = Play { id: PlayId::generate(), viewing: request.viewing };
-    insert_play(tx, &locked, &play).await?;
+    let change = insert_play(Batch::new(), locked, &play);
     let watched_at = mark.watched_at.max(play.viewing.watched_at);
-    locked.move_mark(tx, mark, watched_at, request.now).await?;
+    locked.move_mark(tx, change, mark, watched_at, request.now)?;
     Ok(play)
 }
 
@@ -145,38 +138,34 @@ pub(super) async fn delete(
     play: PlayId,
     now: Timestamp,
 ) -> Result<(), WatchError> {
+    let opening = ask(lock(store.dialect, user, movie), PLAYS, user, movie);
     store
-        .write(
-            |mut tx| async move { delete_in(&mut tx, store.dialect, user, movie, play, now).await },
-        )
+        .write_after(&opening, |mut tx, mut answers| async move {
+            let locked = Locked::of(user, movie, &mut answers)?;
+            delete_in(&mut tx, &locked, &answers.rows(), play, now)
+        })
         .await
 }
 
-async fn delete_in(
+fn delete_in(
     tx: &mut Tx,
-    dialect: Dialect,
-    user: UserId,
-    movie: MovieId,
+    locked: &Locked,
+    plays: &[AnyRow],
     play: PlayId,
     now: Timestamp,
 ) -> Result<(), WatchError> {
-    let locked = lock(tx, dialect, user, movie).await?;
     let mark = locked.mark.as_ref().ok_or(WatchError::MarkNotFound)?;
-    let mut plays = plays_of(tx, user, movie).await?;
+    let mut plays = plays.iter().map(play_from).collect::<Result<Vec<_>, _>>()?;
     let place = plays.iter().position(|found| found.id == play).ok_or(WatchError::PlayNotFound)?;
     let deleted = plays.remove(place);
     let Some(latest) = plays.first() else {
-        return Ok(locked.remove_mark(tx, mark, now).await?);
+        return Ok(locked.remove_mark(tx, mark, now)?);
     };
-    sqlx::query(
-        "DELETE FROM plays WHERE user_id = ? AND movie_id = ? AND watched_at = ? AND id = ?",
-    )
-    .bind(user.to_string())
-    .bind(i64::from(movie))
-    .bind(deleted.viewing.watched_at.as_millis())
-    .bind(play.to_string())
-    .execute(&mut **tx)
-    .await
-    .db()?;
-    Ok(locked.move_mark(tx, mark, latest.viewing.watched_at, now).await?)
+    let change = Batch::new()
+        .then("DELETE FROM plays WHERE user_id = ? AND movie_id = ? AND watched_at = ? AND id = ?")
+        .bind(locked.user.as_uuid())
+        .bind(i64::from(locked.movie))
+        .bind(deleted.viewing.watched_at.as_millis())
+        .bind(play.as_uuid());
+    Ok(locked.move_mark(tx, change, mark, latest.viewing.watched_at, now)?)
 }

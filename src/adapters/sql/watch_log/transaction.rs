@@ -1,6 +1,6 @@
 //! What every change of a user's marks does: lock, number, event.
 
-use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 use watchme_actors::{
     domain::{
         Entitlement, EntitlementMode, EventId, GenreSet, LastFilm, MarkedMovie, MovieId,
@@ -11,38 +11,30 @@ use watchme_actors::{
 
 use super::reading::mark_from;
 use crate::adapters::sql::{
+    batch::{Answers, Batch},
     dialect::{Dialect, for_share, for_update},
-    errors::Db,
     outbox,
-    rows::{get, json, movie_id, number, signed, time},
+    rows::{end, get, json, movie_id, number, signed, time},
     work::Tx,
 };
 
-/// The index on marks gives it with one step.
-pub(in crate::adapters::sql) const LAST_FILM: &str = "SELECT movie_id, title FROM marks
-    WHERE user_id = ? ORDER BY watched_at DESC, marked_seq DESC LIMIT 1";
+/// The latest two marks of a user: that of one movie, and so the latest of all others, is among
+/// them. The index on marks gives them in two steps.
+pub(in crate::adapters::sql) const LATEST: &str = "SELECT movie_id, title, watched_at, marked_seq
+    FROM marks WHERE user_id = ? ORDER BY watched_at DESC, marked_seq DESC LIMIT 2";
 
-/// The genres of what a user holds at a moment. Binds: user, moment, moment. The package is locked
-/// before its version is looked for, hence the order (a comment to engines that do not know it):
-/// the version that an edit made while this waited is there when it goes on.
+/// The genres of what a user holds at a moment or later, and when. Binds: user, moment. The package is
+/// locked before its version is looked for, hence the order (a comment to engines that do not know
+/// it): the version that an edit made while this waited is there when it goes on.
 pub(in crate::adapters::sql) fn entitlement_sql(dialect: Dialect) -> &'static str {
     for_share!(
         dialect,
-        "SELECT /*+ JOIN_FIXED_ORDER() */ v.genres FROM subscriptions s
+        "SELECT /*+ JOIN_FIXED_ORDER() */ v.genres, s.starts_at, s.ends_at FROM subscriptions s
          JOIN packages p ON p.id = s.package_id
          JOIN package_versions v ON v.package_id = p.id AND v.version =
             CASE WHEN s.version > p.floor_version THEN s.version ELSE p.floor_version END
-         WHERE s.user_id = ? AND s.ends_at > ? AND s.starts_at <= ?"
+         WHERE s.user_id = ? AND s.ends_at > ?"
     )
-}
-
-/// A user whose row this transaction has locked, and the mark of one movie, without its plays.
-pub(super) struct Locked {
-    pub(super) user: UserId,
-    pub(super) movie: MovieId,
-    pub(super) seq: u64,
-    pub(super) cancelled_at: Timestamp,
-    pub(super) mark: Option<WatchedMark>,
 }
 
 /// A user's row and the mark of one movie. Binds: movie, user.
@@ -56,57 +48,96 @@ pub(in crate::adapters::sql) fn lock_sql(dialect: Dialect) -> &'static str {
     )
 }
 
-/// Locks a user's row; everything else that changes the user's marks or subscriptions waits.
-pub(super) async fn lock(
-    conn: &mut AnyConnection,
+/// A user whose row this transaction has locked, and the mark of one movie, without its plays.
+pub(super) struct Locked {
+    pub(super) user: UserId,
+    pub(super) movie: MovieId,
+    pub(super) seq: u64,
+    pub(super) cancelled_at: Timestamp,
+    pub(super) mark: Option<WatchedMark>,
+    /// The latest mark of the other movies.
+    other: Option<Latest>,
+}
+
+struct Latest {
+    film: LastFilm,
+    place: Place,
+}
+
+/// Of two marks the one with the greater place is the later one.
+type Place = (Timestamp, u64);
+
+fn latest_from(row: &AnyRow) -> Result<Latest, StoreError> {
+    let film = LastFilm { movie_id: movie_id(row, "movie_id")?, movie_name: get(row, "title")? };
+    Ok(Latest { film, place: (time(row, "watched_at")?, number(row, "marked_seq")?) })
+}
+
+/// Locks the user's row, for which everything else that changes the user's marks or subscriptions
+/// waits, and then asks for what [`Locked::of`] needs.
+pub(super) fn lock(dialect: Dialect, user: UserId, movie: MovieId) -> Batch {
+    Batch::new()
+        .then(lock_sql(dialect))
+        .bind(i64::from(movie))
+        .bind(user.as_uuid())
+        .then(LATEST)
+        .bind(user.as_uuid())
+}
+
+impl Locked {
+    /// By the answers to [`lock`].
+    pub(super) fn of(
+        user: UserId,
+        movie: MovieId,
+        answers: &mut Answers,
+    ) -> Result<Self, WatchError> {
+        let (locked, latest) = (answers.rows(), answers.rows());
+        let row = locked.first().ok_or(WatchError::UserNotFound)?;
+        let marked: Option<i64> = get(row, "movie_id")?;
+        let latest = latest.iter().map(latest_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            user,
+            movie,
+            seq: number(row, "watch_seq")?,
+            cancelled_at: time(row, "cancelled_at")?,
+            mark: marked.map(|_| mark_from(row)).transpose()?,
+            other: latest.into_iter().find(|latest| latest.film.movie_id != movie),
+        })
+    }
+}
+
+/// Asks for what [`entitlement`] needs. The moment is the earliest that will be asked about.
+pub(super) fn ask_entitlement(
+    batch: Batch,
     dialect: Dialect,
     user: UserId,
-    movie: MovieId,
-) -> Result<Locked, WatchError> {
-    let row = sqlx::query(lock_sql(dialect))
-        .bind(i64::from(movie))
-        .bind(user.to_string())
-        .fetch_optional(conn)
-        .await
-        .db()?
-        .ok_or(WatchError::UserNotFound)?;
-    let marked: Option<i64> = get(&row, "movie_id")?;
-    Ok(Locked {
-        user,
-        movie,
-        seq: number(&row, "watch_seq")?,
-        cancelled_at: time(&row, "cancelled_at")?,
-        mark: marked.map(|_| mark_from(&row)).transpose()?,
-    })
+    from: Timestamp,
+) -> Batch {
+    batch.then(entitlement_sql(dialect)).bind(user.as_uuid()).bind(from.as_millis())
 }
 
 /// What the user may see at a moment.
-pub(super) async fn entitlement(
-    conn: &mut AnyConnection,
-    dialect: Dialect,
-    user: UserId,
+pub(super) fn entitlement(
+    held: &[AnyRow],
     at: Timestamp,
     mode: EntitlementMode,
 ) -> Result<Entitlement, StoreError> {
-    let rows = sqlx::query(entitlement_sql(dialect))
-        .bind(user.to_string())
-        .bind(at.as_millis())
-        .bind(at.as_millis())
-        .fetch_all(conn)
-        .await
-        .db()?;
     let mut genres = Vec::new();
-    for row in &rows {
-        genres.extend(json::<GenreSet>(row, "genres")?.iter());
+    for row in held {
+        let ended = end(row, "ends_at")?.is_some_and(|end| end <= at);
+        if !ended && time(row, "starts_at")? <= at {
+            genres.extend(json::<GenreSet>(row, "genres")?.iter());
+        }
     }
     Ok(Entitlement { genres: genres.into(), mode })
 }
 
-/// The kinds of change that [`record`] makes events of.
+/// The kinds of change that [`Locked::record`] makes events of.
 pub(super) enum Kind {
-    Marked(Timestamp),
+    /// With the mark's new place.
+    Marked(Place),
     Unmarked,
-    Updated(Timestamp),
+    /// With the mark's new place.
+    Updated(Place),
 }
 
 impl Locked {
@@ -115,85 +146,94 @@ impl Locked {
         self.seq + 1
     }
 
-    /// Takes the next number and writes the event of a change that is in the tables already.
-    pub(super) async fn record(
+    /// The user's last film, where this one has this place, or is not marked.
+    fn last_film(&self, movie: &MovieSnapshot, place: Option<Place>) -> Option<LastFilm> {
+        let other = self.other.as_ref();
+        match place {
+            Some(place) if other.is_none_or(|other| other.place < place) => {
+                Some(LastFilm { movie_id: movie.id, movie_name: movie.title.clone() })
+            }
+            _ => other.map(|other| other.film.clone()),
+        }
+    }
+
+    /// Leaves a change for the end of the transaction, with the number that it takes and its event.
+    pub(super) fn record(
         &self,
         tx: &mut Tx,
+        change: Batch,
         movie: &MovieSnapshot,
         kind: Kind,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let user = self.user.to_string();
-        sqlx::query("UPDATE users SET watch_seq = ?, watch_changed_at = ? WHERE id = ?")
-            .bind(signed(self.next_seq())?)
-            .bind(now.as_millis())
-            .bind(user.as_str())
-            .execute(&mut **tx)
-            .await
-            .db()?;
-        let last = sqlx::query(LAST_FILM).bind(user).fetch_optional(&mut **tx).await.db()?;
-        let last_film = last
-            .map(|row| {
-                Ok::<_, StoreError>(LastFilm {
-                    movie_id: movie_id(&row, "movie_id")?,
-                    movie_name: get(&row, "title")?,
-                })
-            })
-            .transpose()?;
+        let place = match kind {
+            Kind::Marked(place) | Kind::Updated(place) => Some(place),
+            Kind::Unmarked => None,
+        };
+        let last_film = self.last_film(movie, place);
         let movie = MarkedMovie {
             movie_id: movie.id,
             movie_name: movie.title.clone(),
             genre_ids: movie.genres.clone(),
         };
-        let change = match kind {
-            Kind::Marked(watched_at) => WatchChange::Marked { movie, watched_at, last_film },
+        let told = match kind {
+            Kind::Marked((watched_at, _)) => WatchChange::Marked { movie, watched_at, last_film },
             Kind::Unmarked => WatchChange::Unmarked { movie, last_film },
-            Kind::Updated(watched_at) => WatchChange::Updated { movie, watched_at, last_film },
+            Kind::Updated((watched_at, _)) => WatchChange::Updated { movie, watched_at, last_film },
         };
         let event = WatchEvent {
             id: EventId::generate(),
             user_id: self.user,
             seq: self.next_seq(),
             at: now,
-            change,
+            change: told,
         };
-        outbox::insert(tx, &event).await
+        outbox::insert(tx, &event)?;
+        tx.end_with(
+            change
+                .then("UPDATE users SET watch_seq = ?, watch_changed_at = ? WHERE id = ?")
+                .bind(signed(self.next_seq())?)
+                .bind(now.as_millis())
+                .bind(self.user.as_uuid()),
+        );
+        Ok(())
     }
 
-    /// Moves the mark to another `watched_at` with its event, unless it is there already.
-    pub(super) async fn move_mark(
+    /// Leaves a change for the end of the transaction that gives the mark another `watched_at`, with
+    /// its event, unless it is there already.
+    pub(super) fn move_mark(
         &self,
         tx: &mut Tx,
+        change: Batch,
         mark: &WatchedMark,
         watched_at: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         if mark.watched_at == watched_at {
+            tx.end_with(change);
             return Ok(());
         }
-        sqlx::query("UPDATE marks SET watched_at = ? WHERE user_id = ? AND movie_id = ?")
+        let change = change
+            .then("UPDATE marks SET watched_at = ? WHERE user_id = ? AND movie_id = ?")
             .bind(watched_at.as_millis())
-            .bind(self.user.to_string())
-            .bind(i64::from(self.movie))
-            .execute(&mut **tx)
-            .await
-            .db()?;
-        self.record(tx, &mark.movie, Kind::Updated(watched_at), now).await
+            .bind(self.user.as_uuid())
+            .bind(i64::from(self.movie));
+        let place = (watched_at, mark.marked_seq);
+        self.record(tx, change, &mark.movie, Kind::Updated(place), now)
     }
 
-    /// Removes the mark, with its genres and plays by the schema's references, and its event.
-    pub(super) async fn remove_mark(
+    /// Leaves the removal of the mark for the end of the transaction, with its genres and plays by the
+    /// schema's references, and its event.
+    pub(super) fn remove_mark(
         &self,
         tx: &mut Tx,
         mark: &WatchedMark,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM marks WHERE user_id = ? AND movie_id = ?")
-            .bind(self.user.to_string())
-            .bind(i64::from(self.movie))
-            .execute(&mut **tx)
-            .await
-            .db()?;
-        self.record(tx, &mark.movie, Kind::Unmarked, now).await
+        let change = Batch::new()
+            .then("DELETE FROM marks WHERE user_id = ? AND movie_id = ?")
+            .bind(self.user.as_uuid())
+            .bind(i64::from(self.movie));
+        self.record(tx, change, &mark.movie, Kind::Unmarked, now)
     }
 }
