@@ -234,7 +234,7 @@ impl MailQueue for SqlStore {
         lifetimes: TokenLifetimes,
         now: Timestamp,
     ) -> Result<Option<Mail>, StoreError> {
-        self.write(|mut tx| async move {
+        self.write_on(|mut tx| async move {
             let row = sqlx::query("SELECT kind, address, user_id FROM mail_queue WHERE id = ?")
                 .bind(id)
                 .fetch_optional(&mut *tx)
@@ -251,11 +251,11 @@ impl MailQueue for SqlStore {
     }
 
     async fn remove(&self, id: i64) -> Result<(), StoreError> {
-        self.write(|mut tx| async move { remove(&mut tx, id).await }).await
+        self.write_on(|mut tx| async move { remove(&mut tx, id).await }).await
     }
 
     async fn put_off(&self, id: i64, until: Timestamp) -> Result<(), StoreError> {
-        self.write(|mut tx| async move {
+        self.write_on(|mut tx| async move {
             sqlx::query("UPDATE mail_queue SET attempts = attempts + 1, next_at = ? WHERE id = ?")
                 .bind(until.as_millis())
                 .bind(id)
