@@ -2,7 +2,7 @@
 
 use actix_web::rt;
 use tracing::Instrument;
-use watchme_actors::ports::{acting, current_act, current_trace, traced};
+use watchme_actors::ports::{acting, current_act, current_trace, traced_if};
 
 use super::{ErrorCode, Problem};
 
@@ -21,10 +21,7 @@ pub(crate) async fn carried_through<T: 'static>(
                 None => work.await,
             }
         };
-        match trace {
-            Some(trace) => traced(trace, work).await,
-            None => work.await,
-        }
+        traced_if(trace, work).await
     })
     .await;
     ended.unwrap_or_else(|_panicked| Err(Problem::of(ErrorCode::Internal)))

@@ -3,7 +3,6 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::Invalid;
 
@@ -16,18 +15,49 @@ pub struct TraceParent {
     flags: u8,
 }
 
+/// The bit of the flags that says that the trace is written down somewhere.
+const SAMPLED: u8 = 1;
+
 impl TraceParent {
+    /// A piece of work by its ids, neither of which may be zero.
+    ///
+    /// # Errors
+    /// When one is.
+    pub fn new(trace: u128, span: u64, sampled: bool) -> Result<Self, Invalid> {
+        if trace == 0 || span == 0 {
+            return Err(Invalid::new("not_a_traceparent", "must not have ids of zeros"));
+        }
+        Ok(Self { trace, span, flags: if sampled { SAMPLED } else { 0 } })
+    }
+
     /// The beginning of a trace that nobody samples.
     #[must_use]
     pub fn generate() -> Self {
-        Self { trace: Uuid::new_v4().as_u128(), span: 0, flags: 0 }.child()
+        Self { trace: rand::random_range(1..=u128::MAX), span: 0, flags: 0 }.child()
     }
 
     /// Another piece of work of the same trace.
     #[must_use]
     pub fn child(self) -> Self {
-        // The lower half of a random UUID has its variant's bit set: it is never zero.
-        Self { span: Uuid::new_v4().as_u64_pair().1, ..self }
+        Self { span: rand::random_range(1..=u64::MAX), ..self }
+    }
+
+    /// The id of the trace; never zero.
+    #[must_use]
+    pub fn trace_id(self) -> u128 {
+        self.trace
+    }
+
+    /// The id of the piece of work; never zero.
+    #[must_use]
+    pub fn span_id(self) -> u64 {
+        self.span
+    }
+
+    /// Whether the trace is written down.
+    #[must_use]
+    pub fn is_sampled(self) -> bool {
+        self.flags & SAMPLED != 0
     }
 }
 
@@ -88,6 +118,10 @@ mod tests {
         let child = parent.child().to_string();
         assert_eq!((&child[..36], &child[52..]), (&text[..36], &text[52..]));
         assert_ne!(child, text);
+        assert!(parent.is_sampled() && !TraceParent::generate().is_sampled());
+        let again = TraceParent::new(parent.trace_id(), parent.span_id(), true);
+        assert_eq!(again.unwrap().to_string(), text);
+        assert!(TraceParent::new(0, 1, true).is_err() && TraceParent::new(1, 0, true).is_err());
         let made = TraceParent::generate();
         assert_eq!(made.to_string().parse::<TraceParent>().unwrap(), made);
         for wrong in [

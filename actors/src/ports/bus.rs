@@ -96,6 +96,12 @@ pub struct Delivery {
 /// The answer to a delivery.
 #[async_trait]
 pub trait Acknowledge: Send {
+    /// Somebody begins to deal with it: where that belongs in the trace of its cause, if it does not
+    /// belong where the message itself says.
+    fn begun(&mut self) -> Option<TraceParent> {
+        None
+    }
+
     /// It has been dealt with.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ pub use store::{Probe, StoreError, Writes};
 pub use subscriptions::{NewSubscription, SubscriptionError, Subscriptions};
 pub use sync_log::{SyncLog, SyncRecord};
 pub use throttles::{Charge, Meter, Throttles};
-pub use trace::{current_trace, traced};
+pub use trace::{current_trace, traced, traced_if};
 pub use trending::{TrendingStore, ViewFeed};
 pub use watch_log::{
     AddPlay, Erased, History, MAX_PLAYS, MarkFilter, MarkMovie, Marked, UserSeq, WatchError,

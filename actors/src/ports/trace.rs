@@ -11,6 +11,14 @@ pub async fn traced<T>(parent: TraceParent, work: impl Future<Output = T>) -> T 
     CURRENT.scope(parent, work).await
 }
 
+/// The same, where there is a trace.
+pub async fn traced_if<T>(parent: Option<TraceParent>, work: impl Future<Output = T>) -> T {
+    match parent {
+        Some(parent) => traced(parent, work).await,
+        None => work.await,
+    }
+}
+
 /// The trace of the work under way; `None` outside [`traced`], and in a task that was spawned.
 #[must_use]
 pub fn current_trace() -> Option<TraceParent> {

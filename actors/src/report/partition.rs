@@ -17,7 +17,7 @@ use super::fold::Folding;
 use crate::{
     backoff::Backoff,
     domain::UserId,
-    ports::{BusError, Delivery, ProcessLeases},
+    ports::{BusError, Delivery, ProcessLeases, traced_if},
 };
 
 const LEASE: Duration = Duration::from_secs(10);
@@ -245,11 +245,12 @@ impl Partition {
         stopping: &watch::Receiver<bool>,
     ) -> (usize, Result<(), BusError>) {
         let mut folded = 0;
-        for Delivery { message, answer } in deliveries {
+        for Delivery { message, mut answer } in deliveries {
             if *stopping.borrow() {
                 break;
             }
-            if let Err(error) = self.folding.take(&message).await {
+            let place = answer.begun().or(message.traceparent);
+            if let Err(error) = traced_if(place, self.folding.take(&message)).await {
                 return (folded, Err(BusError::Unavailable(error.to_string())));
             }
             if let Err(error) = answer.acknowledge().await {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
-    ports::{MetadataError, MetadataSource},
+    ports::{MetadataError, MetadataSource, traced_if},
     supervision::{ActorError, LifeLine, guarded, restart_after_panic},
 };
 
@@ -186,7 +186,8 @@ impl Supervised for TmdbClientActor {
 impl Handler<Fetch> for TmdbClientActor {
     type Result = ResponseFuture<Answer>;
 
-    fn handle(&mut self, Fetch(request): Fetch, context: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, fetch: Fetch, context: &mut Context<Self>) -> Self::Result {
+        let Fetch { request, trace } = fetch;
         if let Some(shared) = self.in_flight.get(&request) {
             self.counters.coalesced.fetch_add(1, Ordering::Relaxed);
             return Box::pin(shared.clone());
@@ -209,7 +210,7 @@ impl Handler<Fetch> for TmdbClientActor {
             request.clone(),
             admitted,
         );
-        let shared = work.boxed().shared();
+        let shared = traced_if(trace, work).boxed().shared();
         self.in_flight.insert(request.clone(), shared.clone());
         // Spawned, so that it goes on when everybody who waits has given up.
         context.spawn(shared.clone().into_actor(self).map(move |answer, actor, context| {
@@ -224,7 +225,7 @@ impl Handler<Probe> for TmdbClientActor {
 
     fn handle(&mut self, _: Probe, context: &mut Context<Self>) {
         if self.circuit.state() != CircuitState::Closed {
-            context.address().do_send(Fetch(TmdbRequest::Genres));
+            context.address().do_send(Fetch { request: TmdbRequest::Genres, trace: None });
         }
     }
 }

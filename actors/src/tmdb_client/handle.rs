@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{GenreId, ListedGenre, Movie, MovieId, MoviePage, RemoteGenre, named_genres},
-    ports::{MetadataError, MetadataSource},
+    ports::{MetadataError, MetadataSource, current_trace},
     supervision::{ActorRef, ActorSpec},
 };
 
@@ -40,6 +40,12 @@ pub struct TmdbStatus {
     pub retries: u64,
     /// Requests that got the answer of an equal one in flight.
     pub coalesced: u64,
+    /// Requests a second that it may be sent; no limit when `None`.
+    pub rate: Option<NonZeroU32>,
+    /// Requests that wait for their turn now.
+    pub waiting: u64,
+    /// For how long nobody asks, since it asked for patience.
+    pub paused_for: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +92,7 @@ impl Counters {
 pub struct TmdbClientHandle {
     actor: ActorRef<TmdbClientActor>,
     counters: Arc<Counters>,
+    pace: Arc<Pace>,
 }
 
 impl TmdbClientHandle {
@@ -104,15 +111,15 @@ impl TmdbClientHandle {
         // Outlives the actor, so that a rebuilt one keeps to the same rate.
         let pace = Arc::new(Pace::new(per_second));
         let counters = Arc::new(Counters::default());
-        let shared = Arc::clone(&counters);
+        let (shared, paced) = (Arc::clone(&counters), Arc::clone(&pace));
         let actor = ActorRef::start(arbiter, spec, move |life| {
-            TmdbClientActor::new(life, Arc::clone(&source), Arc::clone(&pace), Arc::clone(&shared))
+            TmdbClientActor::new(life, Arc::clone(&source), Arc::clone(&paced), Arc::clone(&shared))
         });
-        Self { actor, counters }
+        Self { actor, counters, pace }
     }
 
     async fn fetch(&self, request: TmdbRequest) -> Result<TmdbAnswer, TmdbError> {
-        self.actor.call(Fetch(request)).await?
+        self.actor.call(Fetch { request, trace: current_trace() }).await?
     }
 
     /// Every genre, each with a name; never empty. English is asked for only where the catalogue's
@@ -181,6 +188,9 @@ impl TmdbClientHandle {
             malformed: read(&self.counters.malformed),
             retries: read(&self.counters.retries),
             coalesced: read(&self.counters.coalesced),
+            rate: self.pace.rate(),
+            waiting: self.pace.waiting(),
+            paused_for: self.pace.paused_for().unwrap_or_default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use actix::Message;
 
 use crate::{
-    domain::{GenreId, ListedGenre, Movie, MovieId, MoviePage},
+    domain::{GenreId, ListedGenre, Movie, MovieId, MoviePage, TraceParent},
     ports::MetadataError,
     supervision::ActorError,
 };
@@ -59,7 +59,11 @@ impl TmdbError {
 
 #[derive(Message)]
 #[rtype(result = "Result<TmdbAnswer, TmdbError>")]
-pub(super) struct Fetch(pub(super) TmdbRequest);
+pub(super) struct Fetch {
+    pub(super) request: TmdbRequest,
+    /// The trace of whoever asks; that of the first where several share an answer.
+    pub(super) trace: Option<TraceParent>,
+}
 
 /// Ask once, to see whether a source that was left alone works again.
 #[derive(Message)]

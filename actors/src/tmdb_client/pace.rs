@@ -2,7 +2,10 @@
 
 use std::{
     num::NonZeroU32,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,12 +36,30 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<N
 
 /// A rate that is never exceeded, and a pause when the source asked for one.
 pub(super) struct Pace {
+    rate: Option<NonZeroU32>,
     limiter: Option<Limiter>,
     clock: TokioClock,
     paused_until: Mutex<Option<Instant>>,
     /// Who holds it is at the head of the queue: the others sleep until it is their turn instead
     /// of all waking for the same slot.
     head: tokio::sync::Mutex<()>,
+    waiting: AtomicU64,
+}
+
+/// Somebody who waits, until dropped.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Pace {
@@ -50,8 +71,24 @@ impl Pace {
             let evenly = Quota::per_second(rate).allow_burst(NonZeroU32::MIN);
             RateLimiter::direct_with_clock(evenly, clock.clone())
         });
-        let head = tokio::sync::Mutex::new(());
-        Self { limiter, clock, paused_until: Mutex::new(None), head }
+        Self {
+            rate: per_second,
+            limiter,
+            clock,
+            paused_until: Mutex::new(None),
+            head: tokio::sync::Mutex::new(()),
+            waiting: AtomicU64::new(0),
+        }
+    }
+
+    /// Requests a second; no limit when `None`.
+    pub(super) fn rate(&self) -> Option<NonZeroU32> {
+        self.rate
+    }
+
+    /// How many wait for their turn.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Nobody asks for this long.
@@ -64,7 +101,7 @@ impl Pace {
     }
 
     /// What is left of a pause.
-    fn paused_for(&self) -> Option<Duration> {
+    pub(super) fn paused_for(&self) -> Option<Duration> {
         let paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
         paused
             .map(|until| until.saturating_duration_since(Instant::now()))
@@ -77,6 +114,7 @@ impl Pace {
     /// # Errors
     /// What is left of a pause that is too long.
     pub(super) async fn turn(&self, patience: Duration) -> Result<(), Duration> {
+        let _waiting = Waiting::begin(&self.waiting);
         let _head = self.head.lock().await;
         loop {
             if let Some(left) = self.paused_for() {
