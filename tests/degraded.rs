@@ -154,6 +154,7 @@ async fn compose(stores: &Stores, bus: &Bus, listener: TcpListener) -> actix_web
             sql: sql.clone(),
             documents: documents.probe,
             bus: bus.events,
+            pools: sql.clone(),
             clock,
         },
         handles,

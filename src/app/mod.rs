@@ -156,6 +156,7 @@ impl Application {
                 throttles: sql.clone(),
                 catalogue: documents.catalogue,
                 changes: bus.changes,
+                pools: sql.clone(),
                 sql,
                 documents: documents.probe,
                 bus: bus.events,

@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web::Data};
-use prometheus::{
-    Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder, core::Collector,
-    proto::MetricFamily,
-};
+use prometheus::{Encoder, TextEncoder, proto::MetricFamily};
 use watchme_actors::{Handles, domain::Timestamp, tmdb_client::CircuitState};
 
-use super::{AppState, ErrorCode, Problem, health::Dependencies};
+use super::{
+    AppState, ErrorCode, Problem, health::Dependencies, metrics_reading::Reading, metrics_resources,
+};
 
 /// The backlog is counted in SQL: without an answer in time it is left out.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -34,14 +33,11 @@ fn faulty(error: prometheus::Error) -> Problem {
 }
 
 async fn read(state: &AppState) -> Result<Vec<MetricFamily>, prometheus::Error> {
-    let reading = Reading(Registry::new());
+    let reading = Reading::default();
     let handles = &state.handles;
-    reading.gauge(
-        "watchme_build_info",
-        "1, labelled with the version.",
-        "version",
-        &[(env!("CARGO_PKG_VERSION"), 1.0)],
-    )?;
+    metrics_resources::build(&reading)?;
+    metrics_resources::pools(&reading, state)?;
+    metrics_resources::tmdb_quota(&reading, state)?;
     actors(&reading, handles)?;
     tmdb(&reading, handles)?;
     sql(&reading, state)?;
@@ -109,7 +105,7 @@ async fn read(state: &AppState) -> Result<Vec<MetricFamily>, prometheus::Error> 
         "1 while the changes of other replicas do not arrive.",
         alone,
     )?;
-    Ok(reading.0.gather())
+    Ok(reading.gather())
 }
 
 fn actors(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> {
@@ -326,53 +322,4 @@ fn syncs(reading: &Reading, handles: &Handles) -> Result<(), prometheus::Error> 
         "",
         &[("", catalogue.rejected)],
     )
-}
-
-/// One reading of values that their owners keep.
-struct Reading(Registry);
-
-impl Reading {
-    /// A gauge with one label.
-    fn gauge(
-        &self,
-        name: &str,
-        help: &str,
-        label: &str,
-        values: &[(&str, f64)],
-    ) -> Result<(), prometheus::Error> {
-        let gauges = GaugeVec::new(Opts::new(name, help), labels(&label))?;
-        for (value, number) in values {
-            gauges.with_label_values(labels(value)).set(*number);
-        }
-        self.add(gauges)
-    }
-
-    /// A gauge without a label.
-    fn one(&self, name: &str, help: &str, value: f64) -> Result<(), prometheus::Error> {
-        self.gauge(name, help, "", &[("", value)])
-    }
-
-    /// A counter with one label, or with none where that is empty.
-    fn count(
-        &self,
-        name: &str,
-        help: &str,
-        label: &str,
-        values: &[(&str, u64)],
-    ) -> Result<(), prometheus::Error> {
-        let counters = IntCounterVec::new(Opts::new(name, help), labels(&label))?;
-        for (value, number) in values {
-            counters.with_label_values(labels(value)).inc_by(*number);
-        }
-        self.add(counters)
-    }
-
-    fn add(&self, collector: impl Collector + 'static) -> Result<(), prometheus::Error> {
-        self.0.register(Box::new(collector))
-    }
-}
-
-/// One label, or none.
-fn labels<'a>(label: &'a &'a str) -> &'a [&'a str] {
-    if label.is_empty() { &[] } else { std::slice::from_ref(label) }
 }

@@ -43,6 +43,8 @@ mod entitlements;
 mod genres;
 mod health;
 mod metrics;
+mod metrics_reading;
+mod metrics_resources;
 mod movies;
 mod movies_query;
 mod movies_trending;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
 const LABELS: &[&str] = &["method", "route", "status"];
 /// Seconds.
@@ -13,13 +13,27 @@ const BUCKETS: &[f64] =
 /// What is counted while requests are served.
 pub(crate) struct Red {
     registry: Registry,
+    in_flight: IntGauge,
     requests: IntCounterVec,
     durations: HistogramVec,
+}
+
+/// A request under way, until dropped.
+pub(crate) struct UnderWay<'a>(&'a IntGauge);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Red {
     pub(crate) fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
+        let in_flight = IntGauge::new(
+            "watchme_http_requests_in_flight",
+            "Requests whose answer has not begun.",
+        )?;
         let requests = IntCounterVec::new(
             Opts::new("watchme_http_requests_total", "Requests answered, by route and status."),
             LABELS,
@@ -32,11 +46,18 @@ impl Red {
             .buckets(BUCKETS.to_vec()),
             LABELS,
         )?;
+        registry.register(Box::new(in_flight.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        Ok(Self { registry, requests, durations })
+        Ok(Self { registry, in_flight, requests, durations })
+    }
+
+    /// Counts a request as under way.
+    pub(crate) fn begin(&self) -> UnderWay<'_> {
+        self.in_flight.inc();
+        UnderWay(&self.in_flight)
     }
 
     pub(crate) fn observe(

@@ -17,7 +17,7 @@ use watchme_actors::{
     domain::EntitlementMode,
     ports::{
         Accounts, AuditLog, Catalogue, Change, ChangeFeed, Clock, EventBus, MailQueue, MailTokens,
-        Packages, Probe, Sessions, Subscriptions, Throttles, WatchLog,
+        Packages, Pools, Probe, Sessions, Subscriptions, Throttles, WatchLog,
     },
 };
 
@@ -57,6 +57,8 @@ pub struct Ports {
     pub changes: Arc<dyn ChangeFeed>,
     /// The store of the truth.
     pub sql: Arc<dyn Probe>,
+    /// How its connections are used.
+    pub pools: Arc<dyn Pools>,
     /// The store of documents.
     pub documents: Arc<dyn Probe>,
     /// Watch events.

@@ -15,6 +15,7 @@ mod mail;
 mod metadata;
 mod outbox;
 mod packages;
+mod pool;
 mod reports;
 mod sessions;
 mod store;
@@ -48,6 +49,7 @@ pub use outbox::{Backlog, Outbox, OutboxRow};
 pub use packages::{
     ArchivedFilter, NewPackage, PackageEdit, PackageError, PackageFilter, Packages,
 };
+pub use pool::{PoolUse, Pools};
 pub use reports::Reports;
 pub use sessions::{BeginError, MAX_SESSIONS, NewSession, Rotated, Rotation, Sessions, Standing};
 pub use store::{Probe, StoreError, Writes};

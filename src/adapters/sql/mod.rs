@@ -22,6 +22,7 @@ mod packages;
 mod passwords;
 #[cfg(test)]
 mod plans;
+mod pools;
 mod profile;
 mod registration;
 mod rows;

@@ -14,6 +14,7 @@ use super::{
     dialect::Dialect,
     errors::{Db, corrupt, unavailable},
     news::News,
+    pools::Waits,
     server::Server,
     settings::SqlSettings,
     sqlite::SqliteFile,
@@ -38,6 +39,7 @@ pub struct SqlStore {
     pub(super) news: Arc<News>,
     /// For writes of requests that are under way or wait.
     pub(super) places: Arc<Semaphore>,
+    pub(super) waits: Arc<Waits>,
 }
 
 /// Where the connections go.
@@ -66,7 +68,8 @@ impl SqlStore {
             }
             other => return Err(unavailable(format_args!("unknown database scheme `{other}`"))),
         };
-        Ok(Self { engine, dialect, news, places: Arc::new(Semaphore::new(PLACES)) })
+        let places = Arc::new(Semaphore::new(PLACES));
+        Ok(Self { engine, dialect, news, places, waits: Arc::default() })
     }
 
     /// Brings the schema up to this version's; does nothing when it is there. Of several replicas

@@ -252,7 +252,7 @@ impl SqlStore {
             Engine::Server(server) => server.pool(),
         };
         progress.set(None);
-        let connection = pool.acquire().await.db()?;
+        let connection = self.waits.acquire(&pool, frame).await.db()?;
         progress.hear();
         let mut lent = Lent::new(Held::Pool(connection), self.dialect, Arc::clone(progress));
         let begin = self.dialect.begin(frame);

@@ -58,6 +58,7 @@ pub(crate) async fn outermost<B: MessageBody + 'static>(
     let id = RequestId::of(&req);
     req.extensions_mut().insert(id.clone());
     let state = req.app_data::<web::Data<AppState>>().cloned();
+    let _under_way = state.as_ref().map(|state| state.red.begin());
     let method = method_label(req.method());
     let (outcome, noted) = quotas::noting(traced(trace::of(&req), next.call(req))).await;
     let response = match outcome {
@@ -73,7 +74,7 @@ pub(crate) async fn outermost<B: MessageBody + 'static>(
             return Err(problem.for_request(id.as_str()).into());
         }
     };
-    if let Some(state) = state {
+    if let Some(state) = &state {
         let route = response.request().extensions().get::<RoutePattern>().map(|route| route.0);
         state.red.observe(method, route, response.status(), started.elapsed());
     }
