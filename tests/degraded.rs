@@ -96,6 +96,7 @@ impl Drop for Service {
 
 async fn compose(stores: &Stores, bus: &Bus, listener: TcpListener) -> actix_web::dev::Server {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let listening = listener.local_addr().unwrap();
     let sql = Arc::new(stores.sql.clone());
     let (documents, bus) = (stores.documents.clone(), bus.clone());
     let drama = NewPackage {
@@ -155,6 +156,7 @@ async fn compose(stores: &Stores, bus: &Bus, listener: TcpListener) -> actix_web
             documents: documents.probe,
             bus: bus.events,
             pools: sql.clone(),
+            traces: None,
             clock,
         },
         handles,
@@ -169,6 +171,7 @@ async fn compose(stores: &Stores, bus: &Bus, listener: TcpListener) -> actix_web
             passwords: Passwords::new(PASSWORDS).unwrap(),
         },
         http::Settings {
+            listening,
             entitlement_mode: EntitlementMode::Any,
             package_creators: PackageCreators::Admin,
             self_service: true,

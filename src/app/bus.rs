@@ -9,12 +9,13 @@ use super::AppError;
 use crate::{
     adapters::{
         bus::{
-            InProcessBus, InProcessChanges, InProcessViews, Nats, NatsBus, NatsChanges,
-            NatsSettings, NatsViews,
+            Destination, InProcessBus, InProcessChanges, InProcessViews, Nats, NatsBus,
+            NatsChanges, NatsSettings, NatsViews, TracedBus,
         },
         sql::SqlStore,
     },
     config::{Config, NatsConfig},
+    telemetry::Traces,
 };
 
 /// For a command, which has to have the bus now.
@@ -32,10 +33,15 @@ pub(super) struct Bus {
 
 impl Bus {
     /// Connects. NATS may be away: it is looked for from then on.
-    pub(super) async fn open(config: &Config, sql: &SqlStore) -> Result<Self, AppError> {
+    pub(super) async fn open(
+        config: &Config,
+        sql: &SqlStore,
+        traces: Option<&Traces>,
+    ) -> Result<Self, AppError> {
         let Some(nats) = &config.nats else {
+            let events = Arc::new(InProcessBus::new(Arc::new(sql.clone())));
             return Ok(Self {
-                events: Arc::new(InProcessBus::new(Arc::new(sql.clone()))),
+                events: traced(events, traces, Destination::in_process),
                 dead_letters: Arc::new(sql.clone()),
                 changes: Arc::new(InProcessChanges::default()),
                 views: Arc::new(InProcessViews::default()),
@@ -45,7 +51,7 @@ impl Bus {
         let nats = Nats::connect(&settings(nats)?).await?;
         let bus = Arc::new(NatsBus::new(&nats));
         Ok(Self {
-            events: bus.clone(),
+            events: traced(bus.clone(), traces, || nats.destination()),
             dead_letters: bus,
             changes: Arc::new(NatsChanges::start(&nats).await?),
             views: Arc::new(NatsViews::start(&nats)),
@@ -69,6 +75,17 @@ impl Bus {
         if let Some(nats) = &self.nats {
             nats.close().await;
         }
+    }
+}
+
+fn traced(
+    bus: Arc<dyn EventBus>,
+    traces: Option<&Traces>,
+    destination: impl FnOnce() -> Destination,
+) -> Arc<dyn EventBus> {
+    match traces {
+        Some(traces) => Arc::new(TracedBus::new(bus, destination(), traces.clone())),
+        None => bus,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     commands::TaskError,
     data_dir::DataDirError,
     first_start::FirstStartError,
+    telemetry::TelemetryError,
 };
 
 /// The service could not start, or not stop in order.
@@ -47,6 +48,9 @@ pub enum AppError {
     /// Metrics could not be registered.
     #[error("the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// Traces cannot be exported.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}; WATCHME_LISTEN names the address and port")]
     Listen {

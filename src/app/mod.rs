@@ -33,6 +33,7 @@ use crate::{
     first_start::{self, FirstAdmin},
     http::{self, AppState, Readiness, ServerSettings},
     shutdown,
+    telemetry::Traces,
 };
 
 pub use error::AppError;
@@ -65,6 +66,7 @@ pub struct Application {
     readiness: Arc<Readiness>,
     stores: Stores,
     actors: Arbiter,
+    traces: Option<Traces>,
 }
 
 impl Application {
@@ -75,7 +77,8 @@ impl Application {
     pub async fn start(config: Config) -> Result<Self, AppError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Settings first: a wrong one stops the start before anything is written.
-        let metadata = metadata(&config.tmdb, Arc::clone(&clock))?;
+        let traces = Traces::start(&config.traces)?;
+        let metadata = metadata(&config.tmdb, Arc::clone(&clock), traces.clone())?;
         let smtp = mail::smtp(&config.accounts.mail)?;
         let data = Stores::data(&config)?;
         let jwt_secret = match (&config.jwt_secret, &data) {
@@ -86,7 +89,7 @@ impl Application {
         // Bound before anything is changed: a port in use is found out at once.
         let listener = listen(config.listen)?;
         let address = listener.local_addr()?;
-        let stores = Stores::open(&config, data).await?;
+        let stores = Stores::open(&config, data, traces.as_ref()).await?;
         let sql = Arc::new(stores.sql.store.clone());
         let mailer = smtp.or_else(|| mail::folder(&config.accounts.mail, stores.data.as_ref()));
         let passwords = Passwords::new(config.accounts.passwords)?;
@@ -160,6 +163,7 @@ impl Application {
                 sql,
                 documents: documents.probe,
                 bus: bus.events,
+                traces: traces.clone(),
                 clock,
             },
             handles.clone(),
@@ -169,6 +173,7 @@ impl Application {
                 passwords,
             },
             http::Settings {
+                listening: address,
                 entitlement_mode: config.entitlement_mode,
                 package_creators: config.package_creators,
                 self_service: config.self_service,
@@ -187,7 +192,7 @@ impl Application {
             https_only: config.is_production(),
         };
         let server = http::server(state, settings, listener)?;
-        Ok(Self { address, first_admin, demo, server, handles, readiness, stores, actors })
+        Ok(Self { address, first_admin, demo, server, handles, readiness, stores, actors, traces })
     }
 
     /// Where it listens.
@@ -221,7 +226,8 @@ impl Application {
     }
 
     /// Serves until `stop` is done, then stops in order: readiness off, HTTP stops and drains,
-    /// the relay and the ReportActor drain, the bus closes, the stores close.
+    /// the relay and the ReportActor drain, the bus closes, the last spans are sent, the stores
+    /// close.
     ///
     /// # Errors
     /// When the server fails.
@@ -243,7 +249,11 @@ impl Application {
             self.handles.drain().await;
             // Before the actors' thread: a synchronisation that is under way ends with what it has
             // in hand, and its connections go back where they came from.
-            self.stores.close().await;
+            self.stores.bus.close().await;
+            if let Some(traces) = self.traces {
+                traces.close().await;
+            }
+            self.stores.close_stores().await;
             self.actors.stop();
             let ended = tokio::task::spawn_blocking(move || self.actors.join()).await;
             if !matches!(ended, Ok(Ok(()))) {
@@ -277,6 +287,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
 fn metadata(
     config: &TmdbConfig,
     clock: Arc<dyn Clock>,
+    traces: Option<Traces>,
 ) -> Result<Arc<dyn MetadataSource>, AppError> {
     let Some(key) = &config.api_key else {
         return Ok(Arc::new(DemoCatalogue::new(clock)?));
@@ -291,6 +302,7 @@ fn metadata(
     let settings = TmdbSettings {
         language: config.language.clone(),
         proxy,
+        traces,
         ..TmdbSettings::new(config.base_url.clone(), key)
     };
     Ok(Arc::new(TmdbHttp::new(settings, clock)?))
@@ -312,7 +324,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
 /// # Errors
 /// [`AppError`].
 pub async fn migrate(config: &Config) -> Result<(), AppError> {
-    let stores = Stores::open(config, Stores::data(config)?).await?;
+    let stores = Stores::open(config, Stores::data(config)?, None).await?;
     let outcome = stores.migrated().await;
     stores.close().await;
     outcome?;
@@ -326,7 +338,7 @@ pub async fn migrate(config: &Config) -> Result<(), AppError> {
 /// [`AppError`]; where something is kept in a data folder, also while the service is running: it
 /// has that to itself.
 pub async fn administer(config: &Config, task: Task) -> Result<(), AppError> {
-    let stores = Stores::open(config, Stores::data(config)?).await?;
+    let stores = Stores::open(config, Stores::data(config)?, None).await?;
     let sql = Arc::new(stores.sql.store.clone());
     let ports = TaskPorts {
         accounts: sql.clone(),

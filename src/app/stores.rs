@@ -9,7 +9,7 @@ use super::{
     documents::Documents,
     sql::Sql,
 };
-use crate::{config::Config, data_dir::DataDir};
+use crate::{config::Config, data_dir::DataDir, telemetry::Traces};
 
 /// Everything that is kept or carried somewhere.
 pub(super) struct Stores {
@@ -22,13 +22,17 @@ pub(super) struct Stores {
 }
 
 impl Stores {
-    pub(super) async fn open(config: &Config, data: Option<DataDir>) -> Result<Self, AppError> {
+    pub(super) async fn open(
+        config: &Config,
+        data: Option<DataDir>,
+        traces: Option<&Traces>,
+    ) -> Result<Self, AppError> {
         let sql = Sql::open(config, data.as_ref()).await?;
         let company = if config.is_replicated() { Company::Replicas } else { Company::None };
         let claim = Claim::make(Arc::clone(&sql.lease), company).await?;
         let claim = claim.ok_or(AppError::NotAlone)?;
         let documents = Documents::open(config, data.as_ref()).await?;
-        let bus = Bus::open(config, &sql.store).await?;
+        let bus = Bus::open(config, &sql.store, traces).await?;
         Ok(Self { sql, documents, bus, claim, data })
     }
 
@@ -42,6 +46,11 @@ impl Stores {
 
     pub(super) async fn close(self) {
         self.bus.close().await;
+        self.close_stores().await;
+    }
+
+    /// What is left once the bus is closed.
+    pub(super) async fn close_stores(self) {
         self.documents.close().await;
         self.claim.end().await;
         self.sql.store.close().await;

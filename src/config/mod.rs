@@ -8,6 +8,7 @@ mod secret;
 mod source;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::{
     fmt, io,
@@ -24,6 +25,7 @@ pub use engines::{Database, MongoConfig, NatsConfig, SqlConfig};
 pub use network::NetworkConfig;
 pub use secret::Secret;
 pub use source::Origin;
+pub use traces::TraceConfig;
 
 use source::Source;
 
@@ -104,6 +106,8 @@ pub struct Config {
     pub entitlement_mode: EntitlementMode,
     /// Whether users subscribe themselves.
     pub self_service: bool,
+    /// Where traces go.
+    pub traces: TraceConfig,
     /// Which log lines are written.
     pub log_filter: String,
     /// How they look; for people on a terminal, else JSON, when not set.

@@ -11,6 +11,7 @@ use super::{
     engines::{Engines, engines},
     network::network,
     source::{Show, Source},
+    traces::traces,
 };
 use crate::auth::Password;
 
@@ -65,10 +66,7 @@ pub(super) fn config(source: &mut Source<'_>) -> Option<Config> {
         Plain,
         choice(&[("on", true), ("off", false)]),
     );
-    source.get::<()>("OTEL_EXPORTER_OTLP_ENDPOINT", None, Plain, |text| {
-        url(text, &["http", "https"])?;
-        Err(not_yet("an exporter of traces"))
-    });
+    let traces = traces(source);
     let log_filter = source.get("RUST_LOG", Some("info"), Plain, |text| {
         tracing_subscriber::EnvFilter::try_new(text)
             .map(|_| text.to_owned())
@@ -101,6 +99,7 @@ pub(super) fn config(source: &mut Source<'_>) -> Option<Config> {
         package_creators: package_creators?,
         entitlement_mode: entitlement_mode?,
         self_service: self_service?,
+        traces: traces?,
         log_filter: log_filter?,
         log_format,
         settings: Vec::new(),
@@ -228,10 +227,4 @@ pub(super) fn choice<T: Copy>(words: &[(&str, T)]) -> impl FnOnce(&str) -> Resul
 
 pub(super) fn wrong(accepts: impl Into<String>) -> Invalid {
     Invalid::new("wrong_setting", accepts)
-}
-
-fn not_yet(what: &str) -> Invalid {
-    wrong(format!(
-        "asks for {what}, which this build does not have yet; it comes with a later release"
-    ))
 }

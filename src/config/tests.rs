@@ -94,9 +94,25 @@ fn the_file_may_only_hold_settings() {
 }
 
 #[test]
-fn what_this_build_does_not_have_is_refused_plainly() {
-    let message = refused(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317")], None);
-    assert!(message.contains("traces") && message.contains("later release"), "{message}");
+fn traces_are_off_until_they_have_somewhere_to_go() {
+    let off = load(&[], None).unwrap().traces;
+    assert!(off.endpoint.is_none() && off.service_name == "watchme" && off.sample == 1.0);
+    let set = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary"),
+        ("OTEL_SERVICE_NAME", "films"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=staging"),
+        ("WATCHME_TRACE_SAMPLE", "0.25"),
+    ];
+    let config = load(&set, None).unwrap();
+    assert_eq!((config.traces.service_name.as_str(), config.traces.sample), ("films", 0.25));
+    assert_eq!(config.traces.attributes[0].1, "staging");
+    assert!(!format!("{config:?}{}", config.print()).contains("canary"));
+    // gRPC has a port of its own: to send it HTTP would fail for ever, and silently.
+    let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    for wrong in [grpc, ("WATCHME_TRACE_SAMPLE", "1.5"), ("WATCHME_TRACE_SAMPLE", "NaN")] {
+        assert!(refused(&[wrong], None).contains(wrong.0), "{wrong:?}");
+    }
 }
 
 #[test]

@@ -38,6 +38,7 @@ async fn read(state: &AppState) -> Result<Vec<MetricFamily>, prometheus::Error> 
     metrics_resources::build(&reading)?;
     metrics_resources::pools(&reading, state)?;
     metrics_resources::tmdb_quota(&reading, state)?;
+    metrics_resources::traces(&reading, state)?;
     actors(&reading, handles)?;
     tmdb(&reading, handles)?;
     sql(&reading, state)?;

@@ -1,5 +1,5 @@
-//! What of `/metrics` tells of scarce things: connections and the pace
-//! towards TMDb; and of the build.
+//! What of `/metrics` tells of scarce things: connections, the pace towards TMDb, the room for
+//! spans; and of the build.
 
 use super::{AppState, metrics_reading::Reading};
 
@@ -72,5 +72,21 @@ pub(super) fn tmdb_quota(reading: &Reading, state: &AppState) -> Result<(), prom
         "watchme_tmdb_pause_seconds",
         "For how long TMDb is left alone, since it asked for patience.",
         status.paused_for.as_secs_f64(),
+    )
+}
+
+pub(super) fn traces(reading: &Reading, state: &AppState) -> Result<(), prometheus::Error> {
+    let Some(traces) = &state.ports.traces else { return Ok(()) };
+    let status = traces.status();
+    reading.count(
+        "watchme_trace_spans_total",
+        "Spans that have ended, by what became of them.",
+        "outcome",
+        &[("exported", status.exported), ("failed", status.failed), ("dropped", status.dropped)],
+    )?;
+    reading.one(
+        "watchme_trace_spans_waiting",
+        "Spans on their way to the collector.",
+        status.waiting as f64,
     )
 }

@@ -157,6 +157,7 @@ mod tests {
 
     fn settings(package_creators: PackageCreators, email_verification: bool) -> Settings {
         Settings {
+            listening: ([127, 0, 0, 1], 8080).into(),
             package_creators,
             email_verification,
             entitlement_mode: EntitlementMode::Any,

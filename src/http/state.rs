@@ -1,6 +1,7 @@
 //! What handlers work with.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +29,7 @@ use super::{
 use crate::{
     auth::{AccountGate, Keys, Passwords, RefreshTokens, Tokens},
     config::{PackageCreators, SessionConfig, ThrottleConfig},
+    telemetry::Traces,
 };
 
 /// Everything outside that handlers work with.
@@ -63,6 +65,8 @@ pub struct Ports {
     pub documents: Arc<dyn Probe>,
     /// Watch events.
     pub bus: Arc<dyn EventBus>,
+    /// Where spans go; `None` where nothing is traced.
+    pub traces: Option<Traces>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -81,6 +85,8 @@ pub struct Auth {
 /// What the operator sets of the handlers.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Where the service listens.
+    pub listening: SocketAddr,
     /// How many of a movie's genres have to be permitted.
     pub entitlement_mode: EntitlementMode,
     /// Who may create packages.

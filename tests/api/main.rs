@@ -35,6 +35,7 @@ mod throttles;
 mod tmdb;
 mod tmdb_faults;
 mod tokens;
+mod traces;
 mod trending;
 mod users;
 mod verification;

@@ -11,6 +11,7 @@ pub mod engines;
 pub mod mails;
 pub mod mysql;
 pub mod nats;
+pub mod otlp;
 pub mod places;
 pub mod process;
 pub mod proxy;

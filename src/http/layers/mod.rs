@@ -39,6 +39,9 @@ pub(crate) use span::RequestSpan;
 /// The header that names a request, in both directions.
 pub(crate) const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What balancers and other machines ask for, all the time.
+const MACHINES: [&str; 4] = ["/livez", "/readyz", "/health", "/metrics"];
+
 /// The pattern of the route that a request has met. Its guard notes it.
 #[derive(Clone, Copy)]
 pub(crate) struct RoutePattern(pub(crate) &'static str);
@@ -60,7 +63,8 @@ pub(crate) async fn outermost<B: MessageBody + 'static>(
     let state = req.app_data::<web::Data<AppState>>().cloned();
     let _under_way = state.as_ref().map(|state| state.red.begin());
     let method = method_label(req.method());
-    let (outcome, noted) = quotas::noting(traced(trace::of(&req), next.call(req))).await;
+    let (place, span) = trace::begin(&req, state.as_ref().map(|state| state.get_ref()));
+    let (outcome, noted) = quotas::noting(traced(place, next.call(req))).await;
     let response = match outcome {
         Ok(response) => response,
         // Only a layer fails like this, not a handler: there is no request to answer to any more.
@@ -75,6 +79,7 @@ pub(crate) async fn outermost<B: MessageBody + 'static>(
         }
     };
     if let Some(state) = &state {
+        trace::end(span, &response, state.settings.listening);
         let route = response.request().extensions().get::<RoutePattern>().map(|route| route.0);
         state.red.observe(method, route, response.status(), started.elapsed());
     }

@@ -23,10 +23,11 @@ use watchme_actors::ports::BusError;
 
 use super::{
     declared::Declarations,
-    names::Names,
+    names::{Names, WATCH_SUBJECTS},
     notes::Notes,
     settings::{NatsError, NatsSettings},
 };
+use crate::adapters::bus::Destination;
 
 /// A connection on which this many pings in a row find no answer (three) is given up: a swallowed
 /// one is noticed within 4.5 s.
@@ -49,6 +50,8 @@ pub struct Nats {
     pub(super) declared: Arc<Declarations>,
     /// Where this was made: answers are dropped on threads that have no runtime.
     pub(super) runtime: Handle,
+    /// The first one that was named.
+    server: Option<(String, u16)>,
     events: watch::Receiver<u64>,
     overflows: Arc<AtomicU64>,
 }
@@ -83,6 +86,7 @@ impl Nats {
             declared: Arc::new(Declarations::new(settings, &names)?),
             names,
             runtime: Handle::current(),
+            server: settings.first(),
             events,
             overflows,
         };
@@ -92,6 +96,17 @@ impl Nats {
             nats.events.clone(),
         ));
         Ok(nats)
+    }
+
+    /// What watch events sent over it are called in spans.
+    #[must_use]
+    pub fn destination(&self) -> Destination {
+        Destination {
+            system: "nats",
+            name: self.declared.watch_stream().to_owned(),
+            template: Some(self.names.translated(WATCH_SUBJECTS)),
+            server: self.server.clone(),
+        }
     }
 
     /// Whether there is a connection, as far as is known.

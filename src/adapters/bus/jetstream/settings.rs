@@ -91,11 +91,20 @@ impl NatsSettings {
     /// The addresses without credentials.
     pub(super) fn places(&self) -> Vec<String> {
         let place = |url: &Url| {
-            let host = url.host_str().unwrap_or_default();
-            format!("{}://{host}:{}", url.scheme(), url.port().unwrap_or(4222))
+            let (host, port) = place_of(url);
+            format!("{}://{host}:{port}", url.scheme())
         };
         self.servers.iter().map(place).collect()
     }
+
+    /// Host and port of the server that is named first.
+    pub(super) fn first(&self) -> Option<(String, u16)> {
+        self.servers.first().map(place_of)
+    }
+}
+
+fn place_of(url: &Url) -> (String, u16) {
+    (url.host_str().unwrap_or_default().to_owned(), url.port().unwrap_or(4222))
 }
 
 fn address(text: &str) -> Result<Url, NatsError> {

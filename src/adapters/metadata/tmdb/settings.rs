@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr, time::Duration};
 use url::Url;
 use watchme_actors::domain::Invalid;
 
+use crate::telemetry::Traces;
+
 /// TMDb itself. The version is part of the address.
 pub const DEFAULT_TMDB_URL: &str = "https://api.themoviedb.org/3";
 
@@ -23,10 +25,12 @@ pub struct TmdbSettings {
     pub request_timeout: Duration,
     /// A proxy for every request. Without one the environment's proxies are not used either.
     pub proxy: Option<Url>,
+    /// Where a span of each request goes.
+    pub traces: Option<Traces>,
 }
 
 impl TmdbSettings {
-    /// English (US), 3 s to connect, 5 s for a request, no proxy.
+    /// English (US), 3 s to connect, 5 s for a request, no proxy, no traces.
     #[must_use]
     pub fn new(base_url: Url, key: TmdbKey) -> Self {
         Self {
@@ -36,6 +40,7 @@ impl TmdbSettings {
             connect_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(5),
             proxy: None,
+            traces: None,
         }
     }
 }

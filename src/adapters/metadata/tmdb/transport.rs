@@ -8,13 +8,14 @@ use reqwest::{
     redirect::Policy,
 };
 use url::Url;
-use watchme_actors::ports::{Clock, MetadataError};
+use watchme_actors::ports::{Clock, MetadataError, current_trace};
 
 use super::{
     clean,
     settings::{TmdbKey, TmdbSettings, TmdbSetupError},
     wire::Refusal,
 };
+use crate::telemetry::{Kind, Span, Traces};
 
 /// Largest body, decompressed: TMDb's own stay well below 1 MiB.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -27,6 +28,7 @@ pub(super) struct Transport {
     base_url: Url,
     key: TmdbKey,
     clock: Arc<dyn Clock>,
+    traces: Option<Traces>,
 }
 
 impl Transport {
@@ -60,7 +62,13 @@ impl Transport {
             None => builder,
         };
         let client = builder.build().map_err(|error| client_error(&chain(&error.without_url())))?;
-        Ok(Self { client, base_url: settings.base_url.clone(), key: settings.key.clone(), clock })
+        Ok(Self {
+            client,
+            base_url: settings.base_url.clone(),
+            key: settings.key.clone(),
+            clock,
+            traces: settings.traces.clone(),
+        })
     }
 
     /// The body of a 2xx answer; `None` when TMDb itself says that there is no such thing.
@@ -69,9 +77,45 @@ impl Transport {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Option<Vec<u8>>, MetadataError> {
-        let response = self.client.get(self.url(path, query)).send().await;
+        let mut span = match &self.traces {
+            Some(traces) => self.span(traces, path),
+            None => Span::default(),
+        };
+        let outcome = self.exchange(self.url(path, query), &mut span).await;
+        if let Err(error) = &outcome {
+            span.failed(error.kind());
+        }
+        outcome
+    }
+
+    /// A span for a request. Neither the key nor what somebody searches for is in a path.
+    fn span(&self, traces: &Traces, path: &[&str]) -> Span {
+        let mut span = traces.begin(Kind::Client, "GET", current_trace());
+        if !span.is_recorded() {
+            return span;
+        }
+        let mut url = self.url(path, &[]);
+        url.set_query(None);
+        let number = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        let parts = path.iter().map(|part| if number(part) { "{id}" } else { part });
+        let base = self.base_url.path().trim_end_matches('/');
+        let template = parts.fold(base.to_owned(), |path, part| path + "/" + part);
+        span.rename(format!("GET {template}"));
+        span.note("http.request.method", "GET");
+        span.note("server.address", url.host_str().unwrap_or_default().to_owned());
+        if let Some(port) = url.port_or_known_default() {
+            span.note("server.port", i64::from(port));
+        }
+        span.note("url.full", String::from(url));
+        span.note("url.template", template);
+        span
+    }
+
+    async fn exchange(&self, url: Url, span: &mut Span) -> Result<Option<Vec<u8>>, MetadataError> {
+        let response = self.client.get(url).send().await;
         let response = response.map_err(|error| self.unavailable(error))?;
         let status = response.status();
+        span.note("http.response.status_code", i64::from(status.as_u16()));
         if status.is_success() {
             return self.body(response).await.map(Some);
         }

@@ -1,0 +1,105 @@
+//! Log lines: for people on a terminal, else one JSON object a line, on the standard error.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal},
+};
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer, layer as lines},
+    layer::SubscriberExt,
+    registry,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
+use watchme_actors::ports::current_trace;
+
+use super::TelemetryError;
+use crate::config::{Config, LogFormat};
+
+/// What the operator has asked for, without the lines that the client of NATS writes at each attempt
+/// to come back: the bus tells once what is wrong. Who wants them names them.
+fn filter(asked: &str) -> String {
+    if asked.contains("async_nats") { asked.to_owned() } else { format!("{asked},async_nats=off") }
+}
+
+/// Starts logging for the whole process. Panics are logged as errors, without their backtrace.
+///
+/// # Errors
+/// When the filter cannot be read or logging was started before.
+pub fn init(config: &Config) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(filter(&config.log_filter))
+        .map_err(|error| TelemetryError::Logs(error.to_string()))?;
+    let terminal = io::stderr().is_terminal();
+    let format =
+        config.log_format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
+    let lines = match format {
+        LogFormat::Pretty => lines().with_writer(io::stderr).with_ansi(terminal).boxed(),
+        // The request's id stands in the span, and so in every line.
+        LogFormat::Json => lines()
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .map_event_format(InTrace)
+            .with_writer(io::stderr)
+            .boxed(),
+    };
+    registry()
+        .with(lines)
+        .with(filter)
+        .try_init()
+        .map_err(|error| TelemetryError::Logs(error.to_string()))?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, reason = panic.payload_as_str().unwrap_or("unknown"), "panic");
+    }));
+    Ok(())
+}
+
+/// Lines of JSON that begin with the ids of trace and span of the work that writes them, in the
+/// names that viewers of logs look for.
+struct InTrace<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for InTrace<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let Some(trace) = current_trace() else {
+            return self.0.format_event(context, writer, event);
+        };
+        write!(
+            writer,
+            "{{\"trace_id\":\"{:032x}\",\"span_id\":\"{:016x}\",",
+            trace.trace_id(),
+            trace.span_id()
+        )?;
+        let mut rest = WithoutFirst { writer: &mut writer, first: true };
+        self.0.format_event(context, Writer::new(&mut rest), event)
+    }
+}
+
+/// Drops the first character, the brace that opens an object: it is written already.
+struct WithoutFirst<'a, 'w> {
+    writer: &'a mut Writer<'w>,
+    first: bool,
+}
+
+impl fmt::Write for WithoutFirst<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.first && !text.is_empty() {
+            self.first = false;
+            return self.writer.write_str(text.strip_prefix('{').unwrap_or(text));
+        }
+        self.writer.write_str(text)
+    }
+}
