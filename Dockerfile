@@ -3,6 +3,8 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /watchme
 COPY . .
+# Shown by `watchme_build_info`.
+ARG WATCHME_REVISION=unknown
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/watchme/target \
     cargo build --release --locked --bin watchme && cp target/release/watchme /usr/local/bin/watchme

@@ -104,6 +104,10 @@ fn the_service_understands_its_settings_and_runs_as_several() {
     let mails = config.accounts.mail.smtp_url.as_ref().expect("it is set");
     let mails = Url::parse(mails.expose()).unwrap();
     assert!(service["depends_on"].get(mails.host_str().unwrap()).is_some());
+    // So do traces.
+    let traces = config.traces.endpoint.as_ref().expect("it is set");
+    assert!(services().contains_key(traces.host_str().unwrap()), "{traces}");
+    assert_eq!(traces.port(), Some(4318), "OTLP over HTTP");
     let shown = config.print();
     for name in environment.keys() {
         assert!(shown.contains(name.as_str()), "{name} is a setting");

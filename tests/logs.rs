@@ -1,5 +1,5 @@
-//! What is logged: JSON lines that carry the request's id, and nothing of a person or a secret,
-//! whatever the level; nor is it in metrics, problems or on the health page.
+//! What is logged: JSON lines that carry the ids of request and trace, and nothing of a person or a
+//! secret, whatever the level; nor is it in spans, metrics, problems or on the health page.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -16,6 +16,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use support::{
     Answer, Client,
+    otlp::Collector,
     process::{Process, free_address, ready},
     tmdb_double::{TmdbDouble, V3_KEY},
 };
@@ -34,6 +35,7 @@ const QUERY: &str = "canary-query-2291";
 const JWT_SECRET: &str = "canary-jwt-secret-0123456789abcdef";
 const ADMIN: &str = "canary-admin-password-8840";
 const JSON: (&str, &str) = ("content-type", "application/json");
+const COLLECTOR_KEY: &str = "canary-collector-key-6618";
 const REQUEST_ID: &str = "the-request-that-we-look-for";
 
 #[tokio::test]
@@ -43,7 +45,12 @@ async fn requests_are_logged_with_their_id_and_no_secret_is_shown_anywhere() {
     let address = free_address();
     let double = TmdbDouble::start().await;
     let url = double.url().to_string();
+    let collector = Collector::start().await;
+    let endpoint = collector.endpoint();
+    let key = format!("x-api-key={COLLECTOR_KEY}");
     let settings = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        ("OTEL_EXPORTER_OTLP_HEADERS", &key),
         ("RUST_LOG", "trace"),
         ("WATCHME_LOG_FORMAT", "json"),
         ("JWT_SECRET", JWT_SECRET),
@@ -65,6 +72,10 @@ async fn requests_are_logged_with_their_id_and_no_secret_is_shown_anywhere() {
 
     let text = fs::read_to_string(&log).unwrap();
     canary.shown.extend(text.lines().map(str::to_owned));
+    let spans = collector.spans();
+    assert!(spans.iter().any(|span| span.name == "GET /api/v1/packages"), "{spans:#?}");
+    canary.shown.extend(spans.iter().map(|span| format!("{span:?}")));
+    assert!(!spans.iter().any(|span| format!("{span:?}").contains(&canary.user)));
     for (what, secret) in &canary.secrets {
         let place = canary.shown.iter().find(|it| it.contains(secret.as_str()));
         assert!(place.is_none(), "{what} is shown: {}", place.unwrap());
@@ -79,6 +90,7 @@ fn logged_with_its_id(text: &str) {
     let lines = text.lines().map(|line| parsed(line).to_string());
     let shown: String = lines.filter(|line| line.contains(REQUEST_ID)).collect();
     assert!(shown.contains("/api/v1/packages") && shown.contains("200"), "{shown}");
+    assert!(shown.contains("\"trace_id\":\"") && shown.contains("\"span_id\":\""), "{shown}");
 }
 
 /// Somebody whose secrets are sent wherever something can be sent.
@@ -89,6 +101,8 @@ struct Canary {
     secrets: Vec<(&'static str, String)>,
     /// Problems and pages that were seen.
     shown: Vec<String>,
+    /// The id of an account.
+    user: String,
 }
 
 impl Canary {
@@ -107,10 +121,11 @@ impl Canary {
             ("the admin's password", ADMIN),
             ("the signing secret", JWT_SECRET),
             ("TMDb's key", V3_KEY),
+            ("the collector's key", COLLECTOR_KEY),
             ("a password hash", "$argon2id$"),
         ];
         let secrets = secrets.map(|(what, secret)| (what, secret.to_owned())).to_vec();
-        Self { client, data, secrets, shown: Vec::new() }
+        Self { client, data, secrets, shown: Vec::new(), user: String::new() }
     }
 
     /// Keeps a problem for the end: a problem shows nothing of what was sent, either.
@@ -143,6 +158,7 @@ impl Canary {
         let token = tokens["accessToken"].as_str().unwrap();
         let user = self.client.with_token(token);
         let id = user.get("/users/me").await.expect(200)["id"].as_str().unwrap().to_owned();
+        self.user.clone_from(&id);
         for token in [&tokens["refreshToken"], &json!(REFRESH), &json!(PASSWORD)] {
             let refreshed = self.post("/auth/refresh", &json!({ "refreshToken": token })).await;
             self.keep_tokens(&refreshed.json());

@@ -79,14 +79,7 @@ pub(super) fn processor(
         .with_headers(headers)
         .build()
         .map_err(|error| failed(&error))?;
-    let exporter = Counting { inner: exporter, counters: Arc::clone(&counters) };
-    let batches = BatchConfigBuilder::default()
-        .with_max_queue_size(QUEUE)
-        .with_max_export_batch_size(BATCH)
-        .with_scheduled_delay(DELAY)
-        .build();
-    let inner = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
-    Ok(Bounded { inner, counters })
+    Ok(Bounded::before(exporter, counters))
 }
 
 /// Drops what would find no room behind it, and counts that: the processor itself tells nobody.
@@ -94,6 +87,19 @@ pub(super) fn processor(
 struct Bounded {
     inner: BatchSpanProcessor,
     counters: Arc<Counters>,
+}
+
+impl Bounded {
+    fn before(exporter: impl Export + 'static, counters: Arc<Counters>) -> Self {
+        let exporter = Counting { inner: exporter, counters: Arc::clone(&counters) };
+        let batches = BatchConfigBuilder::default()
+            .with_max_queue_size(QUEUE)
+            .with_max_export_batch_size(BATCH)
+            .with_scheduled_delay(DELAY)
+            .build();
+        let inner = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
+        Self { inner, counters }
+    }
 }
 
 impl SpanProcessor for Bounded {
@@ -176,5 +182,46 @@ impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let client = self.client.clone();
         self.runtime.spawn(async move { client.send_bytes(request).await }).await?
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+
+    use opentelemetry::trace::{Tracer, TracerProvider};
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+
+    use super::*;
+
+    /// Holds every batch until it may go.
+    #[derive(Debug)]
+    struct Held(Mutex<mpsc::Receiver<()>>);
+
+    impl Export for Held {
+        async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+            // Whoever may send is gone: everything may go.
+            let _ = self.0.lock().unwrap().recv();
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_collector_that_hangs_costs_the_spans_beyond_the_bound_and_no_wait() {
+        let (go, held) = mpsc::channel();
+        let counters = Arc::<Counters>::default();
+        let processor = Bounded::before(Held(Mutex::new(held)), Arc::clone(&counters));
+        let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+        let tracer = provider.tracer("test");
+        // Were one of them to wait, this would never come to its end.
+        for _ in 0..QUEUE + 10 {
+            drop(tracer.start("work"));
+        }
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        assert_eq!((read(&counters.waiting), read(&counters.dropped)), (QUEUE as u64, 10));
+        drop(go);
+        provider.shutdown_with_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!((read(&counters.waiting), read(&counters.exported)), (0, QUEUE as u64));
     }
 }

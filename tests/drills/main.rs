@@ -24,6 +24,7 @@ mod pressure;
 mod races;
 mod rebuild;
 mod replica;
+mod series;
 mod sessions;
 mod size;
 mod slow;
@@ -70,6 +71,7 @@ drills! {
     "sessions" "sessions ended, refreshed and stolen over two replicas" true sessions::ended,
     "slow" "hundreds of slow heads, bodies and second requests" false slow::peers,
     "logins" "200 logins at once while others read" false logins::at_once,
+    "series" "10,000 users, and addresses that nobody knows: as many metrics as before" false series::flat,
     "bodies" "bodies of 10 MB and JSON that is 10,000 deep" false bodies::too_large_and_too_deep,
 }
 

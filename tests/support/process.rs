@@ -45,6 +45,16 @@ impl Process {
         Self(child)
     }
 
+    /// The names of its threads, as far as the system keeps them (15 bytes).
+    pub fn threads(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap();
+        tasks
+            // One may end meanwhile.
+            .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok())
+            .map(|name| name.trim().to_owned())
+            .collect()
+    }
+
     /// SIGKILL, and waits for the end.
     pub fn kill(mut self) {
         self.0.kill().expect("it can be killed");
