@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use moka::sync::Cache;
+use moka::{future, sync::Cache};
 use tokio::time::Instant;
 
 use crate::{
@@ -30,6 +30,9 @@ const DETAILS_FRESH: Duration = Duration::from_secs(24 * 3_600);
 const MAX_AGE_ALONE: Duration = Duration::from_secs(10);
 /// Movies and searches that are remembered.
 const REMEMBERED: u64 = 10_000;
+/// An outcome is forgotten as soon as those who waited have it; at the latest after this, where
+/// they all went away.
+const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// A movie, and whether TMDb should have been asked but could not be.
 #[derive(Debug, Clone)]
@@ -38,6 +41,9 @@ pub struct Found {
     pub movie: Arc<Movie>,
     /// It is what was stored before TMDb failed.
     pub stale: bool,
+    /// Another one for everything that was ever read: what was made of a movie of this reading is
+    /// of this one.
+    pub reading: u64,
 }
 
 /// A movie could not be given.
@@ -70,6 +76,7 @@ struct Remembered {
     /// `None`: TMDb has said that there is no such movie.
     movie: Option<Arc<Movie>>,
     since: Instant,
+    reading: u64,
 }
 
 /// Finds movies. Cheap to clone.
@@ -86,6 +93,9 @@ pub struct Movies {
     searched: Cache<String, ()>,
     /// Counts what was forgotten: what was read before is not remembered after.
     epoch: Arc<AtomicU64>,
+    /// Details that are being read, each once for everybody who waits, by what was forgotten before.
+    under_way: future::Cache<(MovieId, u64), Result<Found, MovieError>>,
+    readings: Arc<AtomicU64>,
 }
 
 impl Movies {
@@ -110,6 +120,11 @@ impl Movies {
             details: Cache::builder().max_capacity(REMEMBERED).time_to_live(ttl).build(),
             searched: Cache::builder().max_capacity(REMEMBERED).time_to_live(ttl).build(),
             epoch: Arc::default(),
+            under_way: future::Cache::builder()
+                .max_capacity(REMEMBERED)
+                .time_to_live(UNDER_WAY)
+                .build(),
+            readings: Arc::default(),
         }
     }
 
@@ -119,28 +134,33 @@ impl Movies {
     /// [`MovieError`].
     pub async fn details(&self, id: MovieId) -> Result<Found, MovieError> {
         if let Some(remembered) = self.remembered(id) {
-            let movie = remembered.ok_or(MovieError::NotFound)?;
-            return Ok(Found { movie, stale: false });
+            let movie = remembered.movie.ok_or(MovieError::NotFound)?;
+            return Ok(Found { movie, stale: false, reading: remembered.reading });
         }
         let epoch = self.epoch.load(Ordering::Acquire);
+        let found = self.under_way.get_with((id, epoch), self.read(id, epoch)).await;
+        self.under_way.invalidate(&(id, epoch)).await;
+        found
+    }
+
+    async fn read(&self, id: MovieId, epoch: u64) -> Result<Found, MovieError> {
+        let found = |movie| Found { movie, stale: false, reading: self.next_reading() };
         let stored = match self.stored(id).await {
             Ok(stored) => stored,
-            Err(away) => {
-                let movie = self.fetched_past_the_store(id, away).await?;
-                return Ok(Found { movie, stale: false });
-            }
+            Err(away) => return self.fetched_past_the_store(id, away).await.map(found),
         };
         if let Some(movie) = stored.as_ref().filter(|movie| self.is_fresh(movie)) {
-            let movie = Arc::new(movie.clone());
+            let found = found(Arc::new(movie.clone()));
             if self.epoch.load(Ordering::Acquire) == epoch {
-                self.remember(id, Some(Arc::clone(&movie)));
+                let (movie, reading) = (Some(Arc::clone(&found.movie)), found.reading);
+                self.details.insert(id, Remembered { movie, since: Instant::now(), reading });
             }
-            return Ok(Found { movie, stale: false });
+            return Ok(found);
         }
         match (self.fetch(id, stored.as_ref()).await, stored) {
-            (Ok(movie), _) => Ok(Found { movie, stale: false }),
+            (Ok(movie), _) => Ok(found(movie)),
             (Err(MovieError::Unavailable { .. }), Some(movie)) => {
-                Ok(Found { movie: Arc::new(movie), stale: true })
+                Ok(Found { stale: true, ..found(Arc::new(movie)) })
             }
             (Err(error), _) => Err(error),
         }
@@ -152,7 +172,7 @@ impl Movies {
     /// [`MovieError`].
     pub async fn snapshot(&self, id: MovieId) -> Result<MovieSnapshot, MovieError> {
         let movie = match self.remembered(id) {
-            Some(remembered) => remembered.ok_or(MovieError::NotFound)?,
+            Some(remembered) => remembered.movie.ok_or(MovieError::NotFound)?,
             None => match self.stored(id).await {
                 Ok(Some(movie)) => Arc::new(movie),
                 Ok(None) => self.fetch(id, None).await?,
@@ -239,14 +259,19 @@ impl Movies {
         }
     }
 
-    fn remembered(&self, id: MovieId) -> Option<Option<Arc<Movie>>> {
+    fn remembered(&self, id: MovieId) -> Option<Remembered> {
         let found = self.details.get(&id)?;
         let too_old = self.alone.now() && found.since.elapsed() >= MAX_AGE_ALONE;
-        (!too_old).then_some(found.movie)
+        (!too_old).then_some(found)
     }
 
     fn remember(&self, id: MovieId, movie: Option<Arc<Movie>>) {
-        self.details.insert(id, Remembered { movie, since: Instant::now() });
+        let reading = self.next_reading();
+        self.details.insert(id, Remembered { movie, since: Instant::now(), reading });
+    }
+
+    fn next_reading(&self) -> u64 {
+        self.readings.fetch_add(1, Ordering::Relaxed)
     }
 
     /// What is stored. A document that cannot be read counts as none: the source has it.

@@ -81,6 +81,13 @@ impl GenreSyncHandle {
         self.list.get()
     }
 
+    /// How often the list was published: what is made of the list after this was read is of the
+    /// latest one for as long as this stays the same.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.list.generation()
+    }
+
     /// The list, waiting up to 5 s for a first one.
     ///
     /// # Errors

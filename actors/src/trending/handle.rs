@@ -102,6 +102,13 @@ impl TrendingHandle {
         self.films.get()
     }
 
+    /// How often they were read: what is made of them after this was read is of the latest ones
+    /// for as long as this stays the same.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.films.generation()
+    }
+
     /// Stores what this replica has counted and reads the trending films, both now.
     ///
     /// # Errors
