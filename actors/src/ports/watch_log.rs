@@ -175,6 +175,13 @@ pub trait WatchLog: Send + Sync {
         movie: MovieId,
     ) -> Result<Option<WatchedMark>, StoreError>;
 
+    /// When the user has last watched a movie; `None` where it is not marked. In one statement.
+    async fn watched_at(
+        &self,
+        user: UserId,
+        movie: MovieId,
+    ) -> Result<Option<Timestamp>, StoreError>;
+
     /// A page of marks with their plays, latest `watched_at` first, ties by the latest mark.
     async fn marks(
         &self,

@@ -26,7 +26,7 @@ use super::{
     subscriptions::{HOLDINGS, OVERLAP},
     watch_log::{
         LATEST, entitlement_sql,
-        reading::{CHANGED_BETWEEN, HISTORY, page_query},
+        reading::{CHANGED_BETWEEN, HISTORY, WATCHED_AT, page_query},
     },
 };
 
@@ -102,6 +102,7 @@ async fn hot_statements_use_an_index() {
         ("marks", page(MarkFilter::default()), "marks_latest (user_id=?)"),
         ("marks since", page(dated), "marks_latest (user_id=? AND watched_at>?)"),
         ("marks of a genre", page(of_genre), "marks_latest (user_id=?)"),
+        ("watched at", WATCHED_AT.to_owned(), "PRIMARY KEY (user_id=? AND movie_id=?)"),
         ("history", HISTORY.to_owned(), "SEARCH m USING PRIMARY KEY (user_id=?)"),
         ("holdings", HOLDINGS.to_owned(), "subscriptions_"),
         ("overlap", OVERLAP.to_owned(), "subscriptions_overlap (user_id=? AND package_id=?"),

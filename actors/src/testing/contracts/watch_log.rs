@@ -45,6 +45,7 @@ macro_rules! watch_log_contract {
                 a_repeated_play_is_added_once,
                 marks_come_latest_first_with_ties_by_mark,
                 marks_are_filtered,
+                when_a_movie_was_watched_is_told,
                 a_history_is_one_snapshot,
                 sequences_are_told_of_accounts_that_exist,
                 changes_are_found_by_their_time,

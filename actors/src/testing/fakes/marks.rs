@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Gives histories, sequences and changes of what a test has marked; everything else is
+/// Gives histories, sequences, changes and times of what a test has marked; everything else is
 /// unavailable. Clones share it.
 #[derive(Clone, Default)]
 pub struct ScriptedMarks(Arc<Mutex<State>>);
@@ -249,6 +249,15 @@ impl WatchLog for ScriptedMarks {
 
     async fn mark_of(&self, _: UserId, _: MovieId) -> Result<Option<WatchedMark>, StoreError> {
         Err(unavailable())
+    }
+
+    async fn watched_at(
+        &self,
+        user: UserId,
+        movie: MovieId,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let marks = self.of(user).await?.map(|marks| marks.history.marks).unwrap_or_default();
+        Ok(marks.iter().rev().find(|mark| mark.movie.id == movie).map(|mark| mark.watched_at))
     }
 
     async fn marks(

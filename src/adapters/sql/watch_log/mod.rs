@@ -63,6 +63,14 @@ impl WatchLog for SqlStore {
         reading::mark_of(self, user, movie).await
     }
 
+    async fn watched_at(
+        &self,
+        user: UserId,
+        movie: MovieId,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        reading::watched_at(self, user, movie).await
+    }
+
     async fn marks(
         &self,
         user: UserId,

@@ -28,6 +28,9 @@ pub(in crate::adapters::sql) const CHANGED_BETWEEN: &str =
 pub(in crate::adapters::sql) const ONE: &str = "SELECT movie_id, title, genres, watched_at,
     marked_at, marked_seq FROM marks WHERE user_id = ? AND movie_id = ?";
 
+pub(in crate::adapters::sql) const WATCHED_AT: &str =
+    "SELECT watched_at FROM marks WHERE user_id = ? AND movie_id = ?";
+
 pub(in crate::adapters::sql) const WATCHED: &str =
     "SELECT movie_id FROM marks WHERE user_id = ? ORDER BY movie_id";
 
@@ -76,6 +79,24 @@ pub(super) async fn mark_of(
             Ok(Some(WatchedMark { plays, ..mark_from(&row)? }))
         })
         .await
+}
+
+pub(super) async fn watched_at(
+    store: &SqlStore,
+    user: UserId,
+    movie: MovieId,
+) -> Result<Option<Timestamp>, StoreError> {
+    let row = store
+        .read(|mut tx| async move {
+            sqlx::query(WATCHED_AT)
+                .bind(user.to_string())
+                .bind(i64::from(movie))
+                .fetch_optional(&mut *tx)
+                .await
+                .db()
+        })
+        .await?;
+    row.map(|row| time(&row, "watched_at")).transpose()
 }
 
 fn push_filter(query: &mut QueryBuilder<Any>, user: UserId, filter: &MarkFilter) {

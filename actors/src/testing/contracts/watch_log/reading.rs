@@ -71,6 +71,23 @@ pub async fn marks_are_filtered(ports: &SqlPorts) {
     assert_eq!(listed(ports, ada, of(99)).await, [3, 1]);
 }
 
+/// When a movie was last watched follows its mark; another user's and another movie's are none.
+pub async fn when_a_movie_was_watched_is_told(ports: &SqlPorts) {
+    let ada = viewer(ports, "ada").await;
+    let bob = viewer(ports, "bob").await;
+    let watched = async |user, id| ports.watch_log.watched_at(user, movie_id(id)).await.unwrap();
+    assert_eq!(watched(ada, 1).await, None);
+    ports.watch_log.mark(request_viewed(ada, 1, 5, 100)).await.unwrap();
+    assert_eq!(watched(ada, 1).await, Some(at(100)));
+    assert_eq!((watched(ada, 2).await, watched(bob, 1).await), (None, None));
+    let play = AddPlay { user: ada, movie_id: movie_id(1), viewing: viewing(200), now: at(201) };
+    ports.watch_log.add_play(play, None).await.unwrap();
+    assert_eq!(watched(ada, 1).await, Some(at(200)));
+    ports.watch_log.unmark(ada, movie_id(1), at(300)).await.unwrap();
+    assert_eq!(watched(ada, 1).await, None);
+    assert_eq!(watched(UserId::generate(), 1).await, None);
+}
+
 /// A history has every mark and the number that they add up to; without an account it is none.
 pub async fn a_history_is_one_snapshot(ports: &SqlPorts) {
     let fresh = user(ports, "fresh").await.id;
