@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use watchme_actors::{
@@ -19,6 +20,10 @@ const ACCESS: &str = "access";
 const LEEWAY: i64 = 5;
 /// Longer ones are not looked at; ours have about 460 bytes.
 const MAX_TOKEN_BYTES: usize = 2048;
+/// Tokens that were found genuine are remembered, in so many bytes together.
+const REMEMBERED: u64 = 8 * 1024 * 1024;
+/// What one of them costs besides its text, about.
+const OVERHEAD: usize = 512;
 
 /// What an access token says. Every claim is required.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,6 +75,8 @@ pub struct Tokens {
     verifying: Vec<(String, DecodingKey)>,
     validation: Validation,
     lifetime: Duration,
+    /// What genuine tokens say. Whether they count yet, or still, is looked at each time.
+    genuine: Cache<Box<str>, Arc<Claims>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -99,6 +106,12 @@ impl Tokens {
                 .collect(),
             validation,
             lifetime,
+            genuine: Cache::builder()
+                .max_capacity(REMEMBERED)
+                .weigher(|token: &Box<str>, _: &Arc<Claims>| {
+                    u32::try_from(token.len() + OVERHEAD).unwrap_or(u32::MAX)
+                })
+                .build(),
             clock,
         }
     }
@@ -129,10 +142,31 @@ impl Tokens {
     ///
     /// # Errors
     /// `Invalid`, `Expired`.
-    pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+    pub fn verify(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Invalid);
         }
+        let claims = match self.genuine.get(token) {
+            Some(claims) => claims,
+            None => {
+                let claims = Arc::new(self.read(token)?);
+                self.genuine.insert(token.into(), Arc::clone(&claims));
+                claims
+            }
+        };
+        let now = self.now();
+        let latest_start = now.saturating_add(LEEWAY);
+        if claims.nbf > latest_start || claims.iat > latest_start {
+            return Err(TokenError::Invalid);
+        }
+        if claims.exp.saturating_add(LEEWAY) <= now {
+            return Err(TokenError::Expired);
+        }
+        Ok(claims)
+    }
+
+    /// What a token says, if we have issued it for this.
+    fn read(&self, token: &str) -> Result<Claims, TokenError> {
         let mut header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         let key = header
             .kid
@@ -146,15 +180,7 @@ impl Tokens {
         }
         let claims =
             decode::<Claims>(token, key, &self.validation).map_err(|_| TokenError::Invalid)?.claims;
-        let now = self.now();
-        let latest_start = now.saturating_add(LEEWAY);
-        if claims.typ != ACCESS || claims.nbf > latest_start || claims.iat > latest_start {
-            return Err(TokenError::Invalid);
-        }
-        if claims.exp.saturating_add(LEEWAY) <= now {
-            return Err(TokenError::Expired);
-        }
-        Ok(claims)
+        if claims.typ == ACCESS { Ok(claims) } else { Err(TokenError::Invalid) }
     }
 
     fn now(&self) -> i64 {
@@ -228,6 +254,7 @@ mod tests {
         let issued = tokens.issue(user, session).unwrap();
         let claims = tokens.verify(&issued.token).unwrap();
         assert_eq!((claims.sub, claims.sid), (user, session));
+        assert!(Arc::ptr_eq(&claims, &tokens.verify(&issued.token).unwrap()), "read once");
         clock.0.fetch_add(904_999, Ordering::SeqCst);
         assert!(tokens.verify(&issued.token).is_ok(), "within the leeway");
         clock.0.fetch_add(1, Ordering::SeqCst);
