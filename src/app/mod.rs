@@ -180,6 +180,7 @@ impl Application {
                 email_verification: config.accounts.email_verification,
                 image_base_url: config.tmdb.image_base_url.clone(),
                 page_ttl: config.movie_ttl,
+                replicated: config.is_replicated(),
                 throttles: config.accounts.throttles,
                 trusted_proxies: config.network.trusted_proxies.clone(),
             },

@@ -78,7 +78,7 @@ pub(crate) async fn forget_movie(
     let id: MovieId = respond::path_id(&req, "id", ErrorCode::MovieNotFound)?;
     admin_audit::note(&state, "cache.cleared", "movie", &id.to_string()).await?;
     state.handles.movies.forget(Some(id)).await;
-    state.pages.forget();
+    state.answers.movies_have_changed();
     Ok(respond::no_content())
 }
 
@@ -90,6 +90,6 @@ pub(crate) async fn forget_movie(
 pub(crate) async fn forget_movies(state: Data<AppState>) -> Result<HttpResponse, Problem> {
     admin_audit::note(&state, "cache.cleared", "movie", "*").await?;
     state.handles.movies.forget(None).await;
-    state.pages.forget();
+    state.answers.movies_have_changed();
     Ok(respond::no_content())
 }

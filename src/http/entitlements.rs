@@ -1,6 +1,6 @@
 //! `/entitlements`: what the caller may see, and why.
 
-use actix_web::{HttpResponse, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 use watchme_actors::domain::{EntitlementMode, SubscriptionId, Timestamp};
@@ -48,8 +48,13 @@ pub(crate) struct SourceBody {
 
 /// See which genres one may see, and where each comes from
 #[utoipa::path(get, path = "/api/v1/entitlements", tag = "entitlements",
-    responses((status = 200, description = "The caller's entitlement", body = EntitlementBody)))]
-pub(crate) async fn read(caller: Caller, state: Data<AppState>) -> Result<HttpResponse, Problem> {
+    responses((status = 200, description = "The caller's entitlement", body = EntitlementBody,
+        headers(("ETag" = String, description = "Names this answer")))))]
+pub(crate) async fn read(
+    req: HttpRequest,
+    caller: Caller,
+    state: Data<AppState>,
+) -> Result<HttpResponse, Problem> {
     let found = state.handles.entitlements.of(caller.id).await?;
     let genres = state.handles.genres.wait_for_list().await?;
     let sources = found
@@ -63,9 +68,10 @@ pub(crate) async fn read(caller: Caller, state: Data<AppState>) -> Result<HttpRe
             ends_at: source.holding.ends_at,
         })
         .collect();
-    respond::ok(&EntitlementBody {
+    let body = EntitlementBody {
         mode: found.entitlement.mode,
         genres: named(&found.entitlement.genres, &genres),
         sources,
-    })
+    };
+    respond::ok_tagged(&req, &body)
 }

@@ -12,6 +12,7 @@ use watchme_actors::{
 
 use super::{
     AppState, Problem, admin_audit,
+    answers::Encoded,
     check::Check,
     pages::{self, PageBody},
     query, respond,
@@ -114,7 +115,15 @@ impl FromStr for Flag {
     responses((status = 200, description = "A page of genres", body = PageBody<GenreBody>,
         headers(("ETag" = String, description = "Names this answer")))))]
 pub(crate) async fn list(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, Problem> {
-    let wanted: GenresQuery = query::parse(&req)?;
+    let genres = &state.answers.genres;
+    let (key, stamp) = (Box::from(req.query_string()), state.answers.of_packages());
+    let make = || encoded_page(state.clone(), Box::clone(&key));
+    let served = genres.get(&key, stamp, make).await?;
+    Ok(genres.respond(&req, &key, &served).await)
+}
+
+async fn encoded_page(state: Data<AppState>, query: Box<str>) -> Result<Encoded, Problem> {
+    let wanted: GenresQuery = query::parse_text(&query)?;
     let mut check = Check::query();
     let page =
         pages::requested(&mut check, wanted.page_number.as_deref(), wanted.page_size.as_deref());
@@ -152,7 +161,7 @@ pub(crate) async fn list(req: HttpRequest, state: Data<AppState>) -> Result<Http
         }
     }
     let found = Page::cut(found.into_iter().map(GenreBody::from), page);
-    respond::ok_tagged(&req, &PageBody::from(found))
+    Encoded::of(&PageBody::from(found))
 }
 
 /// How the synchronisation of genres is doing.
@@ -200,6 +209,5 @@ pub(crate) async fn sync_status(state: Data<AppState>) -> Result<HttpResponse, P
 pub(crate) async fn sync_now(state: Data<AppState>) -> Result<HttpResponse, Problem> {
     admin_audit::note(&state, "genres.sync_requested", "genre", "*").await?;
     let status = state.handles.genres.sync_now().await?;
-    state.pages.forget();
     respond::ok(&GenreSyncBody::from(&status))
 }

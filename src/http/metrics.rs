@@ -8,7 +8,8 @@ use prometheus::{Encoder, TextEncoder, proto::MetricFamily};
 use watchme_actors::{Handles, domain::Timestamp, tmdb_client::CircuitState};
 
 use super::{
-    AppState, ErrorCode, Problem, health::Dependencies, metrics_reading::Reading, metrics_resources,
+    AppState, ErrorCode, Problem, health::Dependencies, metrics_caches, metrics_reading::Reading,
+    metrics_resources,
 };
 
 /// The backlog is counted in SQL: without an answer in time it is left out.
@@ -20,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) async fn metrics(state: Data<AppState>) -> Result<HttpResponse, Problem> {
     let mut families = state.red.registry().gather();
     families.extend(read(&state).await.map_err(faulty)?);
+    families.extend(metrics_caches::read(&state).map_err(faulty)?);
     families.sort_by(|a, b| a.name().cmp(b.name()));
     let encoder = TextEncoder::new();
     let mut text = Vec::new();

@@ -4,6 +4,7 @@
 //! (`layers`), the span, the limit on its client, compression, the guard of its route (`guard`), then its handler, which
 //! lives in the file named after the first segment of its path.
 
+mod answers;
 mod body;
 mod check;
 mod client_address;
@@ -15,7 +16,6 @@ mod layers;
 mod openapi;
 mod openapi_headers;
 mod openapi_texts;
-mod page_cache;
 mod pages;
 mod policy;
 mod problem;
@@ -43,16 +43,20 @@ mod entitlements;
 mod genres;
 mod health;
 mod metrics;
+mod metrics_caches;
 mod metrics_reading;
 mod metrics_resources;
 mod movies;
+mod movies_asked;
 mod movies_query;
 mod movies_trending;
 mod packages;
+mod packages_read;
 mod reports;
 mod subscriptions;
 mod users;
 mod watched;
+mod watched_at;
 mod watched_plays;
 
 pub use openapi::document;

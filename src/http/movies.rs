@@ -1,5 +1,7 @@
 //! `/movies`: the catalogue, as far as the caller's subscriptions permit.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_STATUS, HeaderValue},
@@ -7,15 +9,16 @@ use actix_web::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use watchme_actors::domain::{MovieDetails, MovieId, MovieQuery, Page, PageRequest, Timestamp};
+use watchme_actors::domain::{Movie, MovieDetails, MovieId, MovieQuery, Page, Timestamp};
 
 use super::{
-    AppState, ErrorCode, Problem, conditional,
+    AppState, ErrorCode, Problem,
+    answers::Encoded,
     guard::Caller,
+    movies_asked::{Kind, PageKey},
     movies_query::{MoviesQuery, PopularQuery, SearchQuery, Wanted},
-    page_cache::{EncodedPage, PageKey},
     pages::PageBody,
-    query, respond,
+    respond,
     shapes::MovieBody,
 };
 
@@ -35,8 +38,7 @@ pub(crate) async fn list(
     caller: Caller,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let wanted = query::parse::<MoviesQuery>(&req)?.wanted()?;
-    page_of(&req, &state, caller, wanted, None).await
+    page_of(&req, &state, caller, Kind::List).await
 }
 
 /// List the most popular movies that one may see
@@ -48,8 +50,7 @@ pub(crate) async fn popular(
     caller: Caller,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let wanted = query::parse::<PopularQuery>(&req)?.wanted()?;
-    page_of(&req, &state, caller, wanted, None).await
+    page_of(&req, &state, caller, Kind::Popular).await
 }
 
 /// Search the movies that one may see
@@ -63,62 +64,68 @@ pub(crate) async fn search(
     caller: Caller,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let (wanted, text) = query::parse::<SearchQuery>(&req)?.wanted()?;
-    page_of(&req, &state, caller, wanted, Some(&text)).await
+    page_of(&req, &state, caller, Kind::Search).await
 }
 
 async fn page_of(
     req: &HttpRequest,
-    state: &AppState,
+    state: &Data<AppState>,
     caller: Caller,
-    wanted: Wanted,
-    search: Option<&str>,
+    kind: Kind,
 ) -> Result<HttpResponse, Problem> {
-    let entitlement = state.handles.entitlements.of(caller.id).await?;
-    let entitlement = (*entitlement.entitlement).clone();
-    let Some(query) = MovieQuery::new(wanted.filter, entitlement, wanted.sort) else {
-        return respond::ok_tagged(req, &PageBody::<MovieBody>::from(Page::empty(wanted.page)));
-    };
-    let asked = match search {
-        Some(text) => state.handles.movies.prepare_search(text).await,
-        None => true,
-    };
-    let mut served_stale = false;
-    let page = match wanted.watched {
-        Some(watched) => {
-            let movies = state.ports.watch_log.watched_movies(caller.id).await?;
-            encoded(state, &query.with_watched(watched, movies), wanted.page).await?
+    let wanted = state.understood.wanted(kind, req)?;
+    let entitlement = Arc::clone(&state.handles.entitlements.of(caller.id).await?.entitlement);
+    let asked = match &wanted.filter.text {
+        // Who may see nothing has nothing fetched for them.
+        Some(text) if !entitlement.genres.is_empty() => {
+            state.handles.movies.prepare_search(text).await
         }
-        // The same for everybody who asks the same and may see the same. What was found while
-        // TMDb could not be asked is not kept: the next one may have better luck.
+        _ => true,
+    };
+    let key = PageKey { wanted, entitlement };
+    let (mut response, served_stale) = match key.wanted.watched {
+        Some(watched) => (watched_page(req, state, caller, key, watched).await?, false),
+        // The same for everybody who asks the same and may see the same.
         None => {
-            let key = PageKey { query, page: wanted.page };
-            match state.pages.get(&key) {
-                Some(page) => page,
-                None => {
-                    let epoch = state.pages.epoch();
-                    match encoded(state, &key.query, key.page).await {
-                        Ok(page) => {
-                            if asked {
-                                state.pages.put(key, page.clone(), epoch);
-                            }
-                            page
-                        }
-                        Err(problem) if problem.code() == ErrorCode::StoreUnavailable => {
-                            served_stale = true;
-                            state.pages.get_stale(&key).ok_or(problem)?
-                        }
-                        Err(problem) => return Err(problem),
-                    }
-                }
-            }
+            let pages = &state.answers.pages;
+            let stamp = state.answers.of_movies();
+            let make = || encoded_page(state.clone(), key.clone());
+            // What was found while TMDb could not be asked is not kept: the next one may have
+            // better luck.
+            let served = if asked {
+                pages.get(&key, stamp, make).await?
+            } else {
+                pages.get_or_make(&key, stamp, make()).await?
+            };
+            (pages.respond(req, &key, &served).await, served.stale)
         }
     };
-    let mut response = conditional::answer(req, &page.tag, page.body);
     if !asked || served_stale || is_stale(state) {
         response.headers_mut().insert(CACHE_STATUS, STALE);
     }
     Ok(response)
+}
+
+/// A page that depends on what the caller has watched.
+async fn watched_page(
+    req: &HttpRequest,
+    state: &AppState,
+    caller: Caller,
+    key: PageKey,
+    watched: bool,
+) -> Result<HttpResponse, Problem> {
+    let query = match key.query() {
+        Some(query) => {
+            let movies = state.ports.watch_log.watched_movies(caller.id).await?;
+            Some(query.with_watched(watched, movies))
+        }
+        None => None,
+    };
+    respond::ok_tagged(req, &page_body(state, query, &key.wanted).await?)
+}
+
+async fn encoded_page(state: Data<AppState>, key: PageKey) -> Result<Encoded, Problem> {
+    Encoded::of(&page_body(&state, key.query(), &key.wanted).await?)
 }
 
 /// Whether what is shown may be older than it should be.
@@ -126,18 +133,17 @@ pub(super) fn is_stale(state: &AppState) -> bool {
     state.handles.movies.stale() || state.ports.documents.is_away()
 }
 
-async fn encoded(
+/// The page of a query that can match something; an empty one of any other.
+async fn page_body(
     state: &AppState,
-    query: &MovieQuery,
-    page: PageRequest,
-) -> Result<EncodedPage, Problem> {
-    let found = state.handles.movies.list(query, page).await?;
+    query: Option<MovieQuery>,
+    wanted: &Wanted,
+) -> Result<PageBody<MovieBody>, Problem> {
+    let Some(query) = query else { return Ok(Page::empty(wanted.page).into()) };
+    let found = state.handles.movies.list(&query, wanted.page).await?;
     let genres = state.handles.genres.wait_for_list().await?;
     let images = &state.settings.image_base_url;
-    let found = found.map(|movie| MovieBody::new(&movie, &genres, images));
-    let body = respond::encode(&PageBody::from(found))?;
-    let tag = conditional::tag_of(&body).into();
-    Ok(EncodedPage { body, tag })
+    Ok(found.map(|movie| MovieBody::new(&movie, &genres, images)).into())
 }
 
 /// A movie with what its details add.
@@ -206,17 +212,31 @@ pub(crate) async fn details(
     if !entitlement.entitlement.permits(&found.movie.genres) {
         return Err(Problem::of(ErrorCode::MovieNotEntitled));
     }
-    let mark = state.ports.watch_log.mark_of(caller.id, id).await?;
-    let genres = state.handles.genres.wait_for_list().await?;
-    let movie = MovieBody::new(&found.movie, &genres, &state.settings.image_base_url);
-    let watched_at = mark.map(|mark| mark.watched_at);
-    let body = DetailsBody::new(movie, found.movie.details.as_ref(), watched_at);
-    let mut response = respond::ok_tagged(&req, &body)?;
+    let watched_at = state.watched_at.of(caller.id, id).await?;
+    let (answers, stale) = (&state.answers, found.stale);
+    let (key, stamp) = ((id, watched_at), answers.of_details(found.reading));
+    let make = || encoded_details(state.clone(), Arc::clone(&found.movie), watched_at);
+    let served = if stale {
+        answers.details.get_or_make(&key, stamp, make()).await?
+    } else {
+        answers.details.get(&key, stamp, make).await?
+    };
+    let mut response = answers.details.respond(&req, &key, &served).await;
     state.handles.trending.viewed(caller.id, id);
-    if found.stale {
+    if stale {
         response.headers_mut().insert(CACHE_STATUS, STALE);
     }
     Ok(response)
+}
+
+async fn encoded_details(
+    state: Data<AppState>,
+    movie: Arc<Movie>,
+    watched_at: Option<Timestamp>,
+) -> Result<Encoded, Problem> {
+    let genres = state.handles.genres.wait_for_list().await?;
+    let body = MovieBody::new(&movie, &genres, &state.settings.image_base_url);
+    Encoded::of(&DetailsBody::new(body, movie.details.as_ref(), watched_at))
 }
 
 impl DetailsBody {

@@ -56,6 +56,7 @@ pub(crate) struct MoviesQuery {
 }
 
 /// A list that was asked for.
+#[derive(Debug, PartialEq)]
 pub(crate) struct Wanted {
     pub(crate) filter: MovieFilter,
     pub(crate) sort: MovieSort,
@@ -128,8 +129,7 @@ pub(crate) struct SearchQuery {
 }
 
 impl SearchQuery {
-    /// The list, and the text that it was asked for with.
-    pub(crate) fn wanted(self) -> Result<(Wanted, String), Problem> {
+    pub(crate) fn wanted(self) -> Result<Wanted, Problem> {
         let mut check = Check::query();
         let text = match &self.query {
             Some(text) => check.take("query", bounded_line(text, MAX_TEXT)),
@@ -138,8 +138,8 @@ impl SearchQuery {
         let Some(text) = text else { return Err(check.problem()) };
         let Self { page_number, page_size, .. } = self;
         let mut wanted = PopularQuery { page_number, page_size }.wanted()?;
-        wanted.filter.text = Some(text.clone());
-        Ok((wanted, text))
+        wanted.filter.text = Some(text);
+        Ok(wanted)
     }
 }
 

@@ -1,17 +1,18 @@
 //! `/movies/trending`: what is being watched, as far as the caller's subscriptions permit.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, http::header::CACHE_STATUS, web::Data};
 use watchme_actors::domain::Page;
 
 use super::{
     AppState, Problem,
+    answers::{Encoded, TrendingKey},
     guard::Caller,
     movies::{STALE, is_stale},
     movies_query::TrendingQuery,
     pages::PageBody,
-    query, respond,
+    query,
     shapes::MovieBody,
 };
 
@@ -32,25 +33,32 @@ pub(crate) async fn list(
     caller: Caller,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let (window, page) = query::parse::<TrendingQuery>(&req)?.wanted()?;
-    let entitlement = state.handles.entitlements.of(caller.id).await?;
-    if entitlement.entitlement.genres.is_empty() {
-        return respond::ok_tagged(&req, &PageBody::<MovieBody>::from(Page::empty(page)));
-    }
+    let entitlement = Arc::clone(&state.handles.entitlements.of(caller.id).await?.entitlement);
+    let answers = &state.answers;
+    let stamp = answers.of_trending();
     let films = state.handles.trending.films();
-    let permitted: Vec<_> = films
-        .of(window)
-        .iter()
-        .filter(|movie| entitlement.entitlement.permits(&movie.genres))
-        .collect();
-    let genres = state.handles.genres.wait_for_list().await?;
-    let images = &state.settings.image_base_url;
-    let found =
-        Page::cut(permitted.into_iter(), page).map(|movie| MovieBody::new(movie, &genres, images));
-    let mut response = respond::ok_tagged(&req, &PageBody::from(found))?;
+    let key: TrendingKey = (entitlement, req.query_string().into());
+    let make = || encoded_page(state.clone(), key.clone());
+    let served = answers.trending.get(&key, stamp, make).await?;
+    let mut response = answers.trending.respond(&req, &key, &served).await;
     let fresh = films.age().is_some_and(|age| age < FRESH);
     if !fresh || is_stale(&state) {
         response.headers_mut().insert(CACHE_STATUS, STALE);
     }
     Ok(response)
+}
+
+async fn encoded_page(
+    state: Data<AppState>,
+    (entitlement, query): TrendingKey,
+) -> Result<Encoded, Problem> {
+    let (window, page) = query::parse_text::<TrendingQuery>(&query)?.wanted()?;
+    let films = state.handles.trending.films();
+    let permitted: Vec<_> =
+        films.of(window).iter().filter(|movie| entitlement.permits(&movie.genres)).collect();
+    let genres = state.handles.genres.wait_for_list().await?;
+    let images = &state.settings.image_base_url;
+    let found =
+        Page::cut(permitted.into_iter(), page).map(|movie| MovieBody::new(movie, &genres, images));
+    Encoded::of(&PageBody::from(found))
 }

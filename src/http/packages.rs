@@ -1,122 +1,30 @@
 //! `/packages`: named sets of genres, in versions.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::ToSchema;
 use watchme_actors::{
-    domain::{
-        ApplyTo, GenreId, GenreList, GenreSet, Invalid, Package, PackageId, PackageName,
-        PackageVersion, Timestamp, UserId, bounded_line,
-    },
-    ports::{ArchivedFilter, Change, Created, NewPackage, PackageEdit, PackageFilter},
+    domain::{ApplyTo, GenreId, GenreList, GenreSet, Invalid, Package, PackageId, PackageName},
+    ports::{Change, Created, NewPackage, PackageEdit},
 };
 
 use super::{
     AppState, ErrorCode, Problem,
+    answers::PackagesKey,
     body::RawBody,
     check::Check,
     conditional,
     effect::carried_through,
-    genres::Flag,
     guard::Caller,
     idempotency::Sender,
-    pages::{self, PageBody},
+    packages_read::{self, PackageBody, PackagesQuery, VersionBody, VersionsQuery},
+    pages::PageBody,
     query, respond,
-    shapes::{GenreNumber, GenreRef, named},
+    shapes::GenreNumber,
 };
 use crate::config::PackageCreators;
 
 const MAX_GENRES: usize = 200;
-
-/// A package as it stands now: its latest version.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Package, example = json!({
-    "id": "0190f5fe-7c00-7a00-8000-000000000002", "name": "Evenings",
-    "genres": [{"id": 18, "name": "Drama"}], "version": 1,
-    "createdAt": "2026-03-01T20:15:00Z", "updatedAt": "2026-03-01T20:15:00Z",
-    "archivedAt": null, "createdBy": "0190f5fe-7c00-7a00-8000-000000000001"}))]
-pub(crate) struct PackageBody {
-    #[schema(value_type = Uuid)]
-    id: PackageId,
-    #[schema(value_type = String, min_length = 1, max_length = 100)]
-    name: PackageName,
-    #[schema(min_items = 1)]
-    genres: Vec<GenreRef>,
-    #[schema(minimum = 1)]
-    version: u32,
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
-    /// Since when it takes no new subscriptions.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    archived_at: Option<Timestamp>,
-    /// Null for what the service made itself and for accounts that are gone.
-    #[schema(value_type = Option<Uuid>)]
-    created_by: Option<UserId>,
-}
-
-impl PackageBody {
-    fn new(package: Package, genres: &GenreList) -> Self {
-        Self {
-            id: package.id,
-            name: package.name,
-            genres: named(&package.genres, genres),
-            version: package.version,
-            created_at: package.created_at,
-            updated_at: package.updated_at,
-            archived_at: package.archived_at,
-            created_by: package.created_by,
-        }
-    }
-}
-
-/// One immutable version of a package.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = PackageVersion)]
-pub(crate) struct VersionBody {
-    #[schema(minimum = 1)]
-    version: u32,
-    #[schema(value_type = String)]
-    name: PackageName,
-    genres: Vec<GenreRef>,
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-}
-
-impl VersionBody {
-    fn new(version: PackageVersion, genres: &GenreList) -> Self {
-        Self {
-            version: version.version,
-            name: version.name,
-            genres: named(&version.genres, genres),
-            created_at: version.created_at,
-        }
-    }
-}
-
-#[derive(Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub(crate) struct PackagesQuery {
-    /// From 1.
-    #[param(value_type = u32, required = false, minimum = 1, example = 1)]
-    page_number: Option<String>,
-    /// At most 100; more is clamped. 10 when not given.
-    #[param(value_type = u32, required = false, minimum = 1, example = 10)]
-    page_size: Option<String>,
-    /// Text that the name contains, without regard to case.
-    #[param(required = false, min_length = 1, max_length = 100)]
-    name: Option<String>,
-    /// Only packages whose latest version has this genre.
-    #[param(value_type = u32, required = false, minimum = 1, maximum = 2147483647)]
-    genre_id: Option<String>,
-    /// Admins only: archived packages instead of the others.
-    #[param(value_type = bool, required = false)]
-    archived: Option<String>,
-}
 
 /// List packages
 ///
@@ -133,23 +41,7 @@ pub(crate) async fn list(
     if query::has(&req, "archived") && !caller.is_admin() {
         return Err(Problem::of(ErrorCode::AdminOnly));
     }
-    let wanted: PackagesQuery = query::parse(&req)?;
-    let mut check = Check::query();
-    let page =
-        pages::requested(&mut check, wanted.page_number.as_deref(), wanted.page_size.as_deref());
-    let archived = check.optional::<Flag>("archived", wanted.archived.as_deref());
-    let filter = PackageFilter {
-        name: wanted.name.and_then(|text| check.take("name", bounded_line(&text, 100))),
-        genre: check.optional("genreId", wanted.genre_id.as_deref()),
-        archived: match archived {
-            Some(Flag(true)) => ArchivedFilter::Only,
-            _ => ArchivedFilter::Exclude,
-        },
-    };
-    check.done()?;
-    let found = state.ports.packages.packages(&filter, page).await?;
-    let genres = state.handles.genres.wait_for_list().await?;
-    respond::ok_tagged(&req, &PageBody::from(found.map(|p| PackageBody::new(p, &genres))))
+    answer(&req, &state, PackagesKey::Page(req.query_string().into())).await
 }
 
 /// A package to be made.
@@ -194,7 +86,17 @@ pub(crate) async fn create(
     let genres = genre_set(&mut check, &wanted.genre_ids, &list, &GenreSet::default());
     let (Some(name), Some(genres)) = (name, genres) else { return Err(check.problem()) };
     let package = NewPackage { name, genres, created_by: Some(caller.id), now };
-    made_package(state.ports.packages.create(package, key.as_ref()).await?, &list)
+    let made = carried_through(async move {
+        let made = state.ports.packages.create(package, key.as_ref()).await;
+        // Whatever came of it: one that failed may have been done.
+        state.answers.packages_have_changed();
+        let made = made?;
+        if let Created::Now(package) = &made {
+            state.ports.changes.announce(Change::Package(package.id)).await;
+        }
+        Ok(made)
+    });
+    made_package(made.await?, &list)
 }
 
 fn made_package(made: Created<Package>, genres: &GenreList) -> Result<HttpResponse, Problem> {
@@ -212,20 +114,7 @@ fn made_package(made: Created<Package>, genres: &GenreList) -> Result<HttpRespon
     responses((status = 200, description = "The package", body = PackageBody,
         headers(("ETag" = String, description = "The version")))))]
 pub(crate) async fn read(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, Problem> {
-    let package = existing(&req, &state).await?;
-    tagged(package, &*state.handles.genres.wait_for_list().await?)
-}
-
-#[derive(Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub(crate) struct VersionsQuery {
-    /// From 1.
-    #[param(value_type = u32, required = false, minimum = 1, example = 1)]
-    page_number: Option<String>,
-    /// At most 100; more is clamped. 10 when not given.
-    #[param(value_type = u32, required = false, minimum = 1, example = 10)]
-    page_size: Option<String>,
+    answer(&req, &state, PackagesKey::One(package_id(&req)?)).await
 }
 
 /// List a package's versions
@@ -239,16 +128,19 @@ pub(crate) async fn versions(
     req: HttpRequest,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let package = existing(&req, &state).await?;
-    let wanted: VersionsQuery = query::parse(&req)?;
-    let mut check = Check::query();
-    let page =
-        pages::requested(&mut check, wanted.page_number.as_deref(), wanted.page_size.as_deref());
-    check.done()?;
-    let found = state.ports.packages.versions(package.id, page).await?;
-    let genres = state.handles.genres.wait_for_list().await?;
-    let body = PageBody::from(found.map(|version| VersionBody::new(version, &genres)));
-    respond::ok_tagged(&req, &body)
+    let key = PackagesKey::Versions(package_id(&req)?, req.query_string().into());
+    answer(&req, &state, key).await
+}
+
+async fn answer(
+    req: &HttpRequest,
+    state: &Data<AppState>,
+    key: PackagesKey,
+) -> Result<HttpResponse, Problem> {
+    let packages = &state.answers.packages;
+    let make = || packages_read::encoded(state.clone(), key.clone());
+    let served = packages.get(&key, state.answers.of_packages(), make).await?;
+    Ok(packages.respond(req, &key, &served).await)
 }
 
 /// An edit of a package.
@@ -280,7 +172,7 @@ pub(crate) async fn edit(
     body: RawBody,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let package = existing(&req, &state).await?;
+    let package = packages_read::existing(&state, package_id(&req)?).await?;
     let by_its_maker = state.settings.package_creators == PackageCreators::Users
         && package.created_by == Some(caller.id);
     if !caller.is_admin() && !by_its_maker {
@@ -305,11 +197,13 @@ pub(crate) async fn edit(
         now: state.ports.clock.now(),
     };
     let edited = carried_through(async move {
-        let edited = state.ports.packages.edit(package.id, edit).await?;
+        let edited = state.ports.packages.edit(package.id, edit).await;
+        state.answers.packages_have_changed();
+        let edited = edited?;
         if wanted.apply_to == ApplyTo::All {
             state.handles.entitlements.forget_package(edited.id).await;
-            state.ports.changes.announce(Change::Package(edited.id)).await;
         }
+        state.ports.changes.announce(Change::Package(edited.id)).await;
         Ok(edited)
     })
     .await?;
@@ -326,28 +220,24 @@ pub(crate) async fn archive(
     req: HttpRequest,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    state.ports.packages.archive(package_id(&req)?, state.ports.clock.now()).await?;
-    Ok(respond::no_content())
+    let package = package_id(&req)?;
+    carried_through(async move {
+        let archived = state.ports.packages.archive(package, state.ports.clock.now()).await;
+        state.answers.packages_have_changed();
+        archived?;
+        state.ports.changes.announce(Change::Package(package)).await;
+        Ok(respond::no_content())
+    })
+    .await
 }
 
 fn package_id(req: &HttpRequest) -> Result<PackageId, Problem> {
     respond::path_id(req, "id", ErrorCode::PackageNotFound)
 }
 
-async fn existing(req: &HttpRequest, state: &AppState) -> Result<Package, Problem> {
-    let found = state.ports.packages.package(package_id(req)?).await?;
-    found.ok_or_else(|| Problem::of(ErrorCode::PackageNotFound))
-}
-
-/// The version, for `If-Match`. Not for `If-None-Match`: the names of genres and the archiving show
-/// in a package without making a version.
-fn tag(package: &Package) -> String {
-    format!("\"{}\"", package.version)
-}
-
 /// A package with the tag that an edit of it has to bring.
 fn tagged(package: Package, genres: &GenreList) -> Result<HttpResponse, Problem> {
-    let tag = tag(&package);
+    let tag = conditional::version_tag(package.version);
     let body = respond::encode(&PackageBody::new(package, genres))?;
     Ok(HttpResponse::Ok()
         .insert_header((header::ETAG, tag))

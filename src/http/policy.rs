@@ -166,6 +166,7 @@ mod tests {
             trusted_proxies: Vec::new(),
             image_base_url: "https://image.example".parse().unwrap(),
             page_ttl: Duration::ZERO,
+            replicated: false,
         }
     }
 

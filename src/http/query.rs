@@ -11,7 +11,15 @@ use super::{ErrorCode, FieldError, Problem, body::explain};
 /// # Errors
 /// 400 that names the parameter.
 pub(crate) fn parse<T: DeserializeOwned>(req: &HttpRequest) -> Result<T, Problem> {
-    let pairs = form_urlencoded::parse(req.query_string().as_bytes());
+    parse_text(req.query_string())
+}
+
+/// The same of a query that stands by itself.
+///
+/// # Errors
+/// 400 that names the parameter.
+pub(crate) fn parse_text<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let pairs = form_urlencoded::parse(query.as_bytes());
     let deserializer = serde_html_form::Deserializer::new(pairs);
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
         let path = error.path().to_string();

@@ -14,7 +14,7 @@ use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_confi
 use actix_web::{
     App, Error,
     dev::{AppConfig, Extensions},
-    middleware::{Compress, from_fn},
+    middleware::from_fn,
     rt::net::TcpStream,
     web,
 };
@@ -76,7 +76,7 @@ pub fn server(
             .configure(routes::configure)
             .configure(docs::configure)
             .default_service(web::to(layers::not_found))
-            .wrap(Compress::default())
+            .wrap(from_fn(layers::coded))
             .wrap(from_fn(layers::limited))
             .wrap(layers::cors(&settings.cors_origins))
             .wrap(TracingLogger::<layers::RequestSpan>::new())

@@ -23,8 +23,8 @@ use watchme_actors::{
 };
 
 use super::{
-    ErrorCode, Problem, idempotency::Fingerprints, layers::ClientLimit, page_cache::PageCache,
-    red::Red, throttle::Throttle,
+    ErrorCode, Problem, answers::Answers, idempotency::Fingerprints, layers::ClientLimit,
+    movies_asked::Understood, red::Red, throttle::Throttle, watched_at::WatchedAt,
 };
 use crate::{
     auth::{AccountGate, Keys, Passwords, RefreshTokens, Tokens},
@@ -97,8 +97,10 @@ pub struct Settings {
     pub email_verification: bool,
     /// What poster and backdrop paths are appended to, with their size.
     pub image_base_url: Url,
-    /// For how long encoded pages are remembered.
+    /// For how long encoded answers are remembered.
     pub page_ttl: Duration,
+    /// Whether other replicas may change what this one remembers.
+    pub replicated: bool,
     /// How often something may be done.
     pub throttles: ThrottleConfig,
     /// The proxies whose `X-Forwarded-For` is believed.
@@ -135,7 +137,9 @@ pub struct AppState {
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) client_limit: Option<Arc<ClientLimit>>,
     pub(crate) fingerprints: Arc<Fingerprints>,
-    pub(crate) pages: Arc<PageCache>,
+    pub(crate) answers: Arc<Answers>,
+    pub(crate) understood: Arc<Understood>,
+    pub(crate) watched_at: Arc<WatchedAt>,
     pub(crate) red: Arc<Red>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) settings: Arc<Settings>,
@@ -165,7 +169,9 @@ impl AppState {
             throttle: Arc::new(throttle),
             client_limit: settings.throttles.client.and_then(ClientLimit::new).map(Arc::new),
             fingerprints: Arc::new(Fingerprints::new(&auth.keys)),
-            pages: Arc::new(PageCache::new(settings.page_ttl, handles.alone.clone())),
+            answers: Arc::new(Answers::new(&settings, &handles)),
+            understood: Arc::new(Understood::new()),
+            watched_at: Arc::new(WatchedAt::new(Arc::clone(&ports.watch_log), settings.replicated)),
             red: Arc::new(Red::new()?),
             readiness,
             settings: Arc::new(settings),
@@ -187,17 +193,27 @@ impl AppState {
     pub(crate) async fn follow(self, mut applied: Receiver<Applied>) {
         loop {
             match applied.recv().await {
-                Ok(Applied::Change(Change::Account(user))) => self.gate.forget(user),
-                Ok(Applied::Change(Change::Genres | Change::Movie(_) | Change::AllMovies)) => {
-                    self.pages.forget();
-                }
-                Ok(Applied::Change(Change::Subscriptions(_) | Change::Package(_))) => {}
+                Ok(Applied::Change(change)) => self.forget(change),
                 Ok(Applied::Everything) | Err(RecvError::Lagged(_)) => {
                     self.gate.forget_all();
-                    self.pages.forget();
+                    self.answers.anything_may_have_changed();
                 }
                 Err(RecvError::Closed) => return,
             }
+        }
+    }
+
+    fn forget(&self, change: Change) {
+        match change {
+            Change::Account(user) => {
+                self.gate.forget(user);
+                // A package tells who made it as long as there is such an account.
+                self.answers.packages_have_changed();
+            }
+            Change::Movie(_) | Change::AllMovies => self.answers.movies_have_changed(),
+            Change::Package(_) => self.answers.packages_have_changed(),
+            // What was made of the list or of an entitlement follows what its actor publishes.
+            Change::Genres | Change::Subscriptions(_) => {}
         }
     }
 }

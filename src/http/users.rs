@@ -145,6 +145,7 @@ pub(crate) async fn delete(
 ) -> Result<HttpResponse, Problem> {
     let id = user_id(&req)?;
     carried_through(async move {
+        let _changing = state.watched_at.changing(id);
         state.ports.accounts.delete(id, state.ports.clock.now()).await?;
         standing_changed(&state, id).await;
         Ok(respond::no_content())

@@ -200,6 +200,7 @@ pub(crate) async fn mark(
     };
     let mode = state.settings.entitlement_mode;
     let request = MarkMovie { user: caller.id, movie_id, movie, viewing, mode, now };
+    let _changing = state.watched_at.changing(caller.id);
     let marked =
         state.ports.watch_log.mark(request).await.map_err(|error| match (error, missing) {
             (WatchError::MovieRequired, Some(why)) => why,
@@ -242,6 +243,7 @@ pub(crate) async fn unmark(
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let now = state.ports.clock.now();
+    let _changing = state.watched_at.changing(caller.id);
     state.ports.watch_log.unmark(caller.id, movie_id(&req)?, now).await?;
     Ok(respond::no_content())
 }

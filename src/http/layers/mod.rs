@@ -1,5 +1,6 @@
 //! What every request passes, whatever its route.
 
+mod coding;
 mod cors;
 mod headers;
 mod limit;
@@ -30,6 +31,9 @@ use super::{
     server::Exchange,
 };
 
+#[cfg(test)]
+pub(crate) use coding::agreeing;
+pub(crate) use coding::{coded, coding};
 pub(crate) use cors::cors;
 pub(crate) use headers::{HTTPS_ONLY, SECURITY, headers};
 pub(crate) use limit::{ClientLimit, limited};
@@ -169,7 +173,7 @@ mod tests {
     use actix_web::{
         App, HttpResponse,
         http::StatusCode,
-        middleware::{Compress, from_fn},
+        middleware::from_fn,
         test::{self, TestRequest},
     };
     use serde_json::Value;
@@ -187,7 +191,7 @@ mod tests {
                         .to(async || Err::<HttpResponse, _>(Problem::of(ErrorCode::LastAdmin))),
                 )
                 .default_service(web::to(not_found))
-                .wrap(Compress::default())
+                .wrap(from_fn(coded))
                 .wrap(from_fn(outermost)),
         )
         .await;
