@@ -74,9 +74,8 @@ pub(crate) struct MoviesSettings {
 #[derive(Clone)]
 struct Remembered {
     /// `None`: TMDb has said that there is no such movie.
-    movie: Option<Arc<Movie>>,
+    found: Option<Found>,
     since: Instant,
-    reading: u64,
 }
 
 /// Finds movies. Cheap to clone.
@@ -134,8 +133,7 @@ impl Movies {
     /// [`MovieError`].
     pub async fn details(&self, id: MovieId) -> Result<Found, MovieError> {
         if let Some(remembered) = self.remembered(id) {
-            let movie = remembered.movie.ok_or(MovieError::NotFound)?;
-            return Ok(Found { movie, stale: false, reading: remembered.reading });
+            return remembered.found.ok_or(MovieError::NotFound);
         }
         let epoch = self.epoch.load(Ordering::Acquire);
         let found = self.under_way.get_with((id, epoch), self.read(id, epoch)).await;
@@ -144,25 +142,22 @@ impl Movies {
     }
 
     async fn read(&self, id: MovieId, epoch: u64) -> Result<Found, MovieError> {
-        let found = |movie| Found { movie, stale: false, reading: self.next_reading() };
         let stored = match self.stored(id).await {
             Ok(stored) => stored,
-            Err(away) => return self.fetched_past_the_store(id, away).await.map(found),
+            Err(away) => return self.fetched_past_the_store(id, away).await,
         };
         if let Some(movie) = stored.as_ref().filter(|movie| self.is_fresh(movie)) {
-            let found = found(Arc::new(movie.clone()));
+            let found = self.found(movie.clone().into());
             if self.epoch.load(Ordering::Acquire) == epoch {
-                let (movie, reading) = (Some(Arc::clone(&found.movie)), found.reading);
-                self.details.insert(id, Remembered { movie, since: Instant::now(), reading });
+                self.remember(id, Some(&found));
             }
             return Ok(found);
         }
         match (self.fetch(id, stored.as_ref()).await, stored) {
-            (Ok(movie), _) => Ok(found(movie)),
             (Err(MovieError::Unavailable { .. }), Some(movie)) => {
-                Ok(Found { stale: true, ..found(Arc::new(movie)) })
+                Ok(Found { stale: true, ..self.found(movie.into()) })
             }
-            (Err(error), _) => Err(error),
+            (fetched, _) => fetched,
         }
     }
 
@@ -172,11 +167,11 @@ impl Movies {
     /// [`MovieError`].
     pub async fn snapshot(&self, id: MovieId) -> Result<MovieSnapshot, MovieError> {
         let movie = match self.remembered(id) {
-            Some(remembered) => remembered.movie.ok_or(MovieError::NotFound)?,
+            Some(remembered) => remembered.found.ok_or(MovieError::NotFound)?.movie,
             None => match self.stored(id).await {
                 Ok(Some(movie)) => Arc::new(movie),
-                Ok(None) => self.fetch(id, None).await?,
-                Err(away) => self.fetched_past_the_store(id, away).await?,
+                Ok(None) => self.fetch(id, None).await?.movie,
+                Err(away) => self.fetched_past_the_store(id, away).await?.movie,
             },
         };
         Ok(MovieSnapshot { id, title: movie.title.clone(), genres: movie.genres.clone() })
@@ -265,13 +260,12 @@ impl Movies {
         (!too_old).then_some(found)
     }
 
-    fn remember(&self, id: MovieId, movie: Option<Arc<Movie>>) {
-        let reading = self.next_reading();
-        self.details.insert(id, Remembered { movie, since: Instant::now(), reading });
+    fn remember(&self, id: MovieId, found: Option<&Found>) {
+        self.details.insert(id, Remembered { found: found.cloned(), since: Instant::now() });
     }
 
-    fn next_reading(&self) -> u64 {
-        self.readings.fetch_add(1, Ordering::Relaxed)
+    fn found(&self, movie: Arc<Movie>) -> Found {
+        Found { movie, stale: false, reading: self.readings.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// What is stored. A document that cannot be read counts as none: the source has it.
@@ -291,7 +285,7 @@ impl Movies {
         &self,
         id: MovieId,
         away: StoreError,
-    ) -> Result<Arc<Movie>, MovieError> {
+    ) -> Result<Found, MovieError> {
         self.fetch(id, None).await.map_err(|_| away.into())
     }
 
@@ -307,7 +301,7 @@ impl Movies {
 
     /// Fetches a movie from TMDb and stores it. Everybody is told where lists show something else
     /// than for `stored`.
-    async fn fetch(&self, id: MovieId, stored: Option<&Movie>) -> Result<Arc<Movie>, MovieError> {
+    async fn fetch(&self, id: MovieId, stored: Option<&Movie>) -> Result<Found, MovieError> {
         let patience = if stored.is_some() { PATIENCE_WITH_STORED } else { PATIENCE };
         let outcome = tokio::time::timeout(patience, self.tmdb.movie(id)).await;
         let movie = match outcome {
@@ -338,7 +332,8 @@ impl Movies {
             // It will be fetched again; who asked need not wait for that.
             Err(error) => tracing::warn!(%error, %id, "a fetched movie could not be stored"),
         }
-        self.remember(id, Some(Arc::clone(&movie)));
-        Ok(movie)
+        let found = self.found(movie);
+        self.remember(id, Some(&found));
+        Ok(found)
     }
 }

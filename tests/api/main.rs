@@ -6,6 +6,7 @@
 mod support;
 
 mod admin_command;
+mod answers;
 mod audit;
 mod auth;
 mod cors;
