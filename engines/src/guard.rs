@@ -1,4 +1,4 @@
-//! The last will of a process that starts engines.
+//! The last will of a process that starts servers.
 
 use std::{
     ffi::OsStr,
@@ -16,12 +16,15 @@ use crate::error::EngineError;
 /// system closes it however the maker ends, so nothing has to be polled, and no
 /// thread matters as it would with the parent-death signal.
 #[derive(Debug)]
-pub(crate) struct Guard(Child);
+pub struct Guard(Child);
 
 impl Guard {
     /// `will` is a shell script; `$1` and on are the arguments. Signals are passed
     /// on to the process that `$1` names.
-    pub(crate) fn new(will: &str, arguments: &[&OsStr]) -> Result<Self, EngineError> {
+    ///
+    /// # Errors
+    /// If there is no shell.
+    pub fn new(will: &str, arguments: &[&OsStr]) -> Result<Self, EngineError> {
         let script = format!(
             "trap '' INT TERM HUP QUIT\n\
              while read -r signal; do kill -s \"$signal\" \"$1\"; done\n\
@@ -42,7 +45,7 @@ impl Guard {
     }
 
     /// Sends a signal, such as `TERM`, to the process `$1`. False if the guard is gone.
-    pub(crate) fn signal(&mut self, name: &str) -> bool {
+    pub fn signal(&mut self, name: &str) -> bool {
         self.0.stdin.as_mut().is_some_and(|pipe| writeln!(pipe, "{name}").is_ok())
     }
 }

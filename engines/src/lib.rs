@@ -31,6 +31,7 @@ pub mod versions;
 
 pub use engine::Engine;
 pub use error::EngineError;
+pub use guard::Guard;
 pub use instance::{Instance, Options, install, private};
 pub use prometheus::{Prometheus, promtool};
 pub use python::python;
