@@ -1,5 +1,6 @@
 //! The repository's own commands, run as `cargo xtask <command>`.
 
+mod bench;
 mod cargo;
 mod child;
 mod drill;
@@ -37,6 +38,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Load the service with k6, by default for a smoke test and for an evening
     K6(k6::Arguments),
+    /// Measure how far the service is from its floor
+    Bench(bench::Arguments),
     /// The engines by hand
     #[command(subcommand)]
     Engines(Engines),
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Drill(arguments) => drill::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::K6(arguments) => k6::run(&arguments),
+        Command::Bench(_) => bench::run(),
         Command::Engines(Engines::Install) => engines::install(),
         Command::Engines(Engines::Run) => engines::run(),
     }
