@@ -180,6 +180,7 @@ async fn compose(stores: &Stores, bus: &Bus, listener: TcpListener) -> actix_web
             page_ttl: Duration::from_secs(300),
             throttles: ThrottleConfig::default(),
             trusted_proxies: Vec::new(),
+            replicated: false,
         },
         Arc::default(),
     )

@@ -59,6 +59,9 @@ pub enum TokenError {
     Expired,
 }
 
+/// An access token as it is sent.
+type Token = Box<str>;
+
 /// A token that was just issued.
 #[derive(Clone)]
 pub struct IssuedToken {
@@ -76,7 +79,7 @@ pub struct Tokens {
     validation: Validation,
     lifetime: Duration,
     /// What genuine tokens say. Whether they count yet, or still, is looked at each time.
-    genuine: Cache<Box<str>, Arc<Claims>>,
+    genuine: Cache<Token, Arc<Claims>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -108,7 +111,7 @@ impl Tokens {
             lifetime,
             genuine: Cache::builder()
                 .max_capacity(REMEMBERED)
-                .weigher(|token: &Box<str>, _: &Arc<Claims>| {
+                .weigher(|token: &Token, _: &Arc<Claims>| {
                     u32::try_from(token.len() + OVERHEAD).unwrap_or(u32::MAX)
                 })
                 .build(),

@@ -26,7 +26,7 @@ async fn start(collector: &Collector, settings: &[(&str, &str)]) -> TestApp {
     TestApp::start_with(&[&traced, settings].concat()).await
 }
 
-fn one<'a>(spans: &'a [Seen], kind: SpanKind) -> &'a Seen {
+fn one(spans: &[Seen], kind: SpanKind) -> &Seen {
     let mut found = spans.iter().filter(|span| span.kind == kind);
     let first = found.next().unwrap_or_else(|| panic!("no {kind:?} in {spans:#?}"));
     assert!(found.next().is_none(), "more than one {kind:?} in {spans:#?}");

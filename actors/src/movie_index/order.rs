@@ -94,14 +94,14 @@ impl Order {
         take: usize,
     ) -> Vec<u32> {
         let ranks = if descending {
-            self.from_end(found, skip, take)
+            self.counted_from_end(found, skip, take)
         } else {
             from_start(found, skip, take)
         };
         ranks.into_iter().map(|rank| self.films[rank as usize]).collect()
     }
 
-    fn from_end(&self, found: &RoaringBitmap, skip: u32, take: usize) -> Vec<u32> {
+    fn counted_from_end(&self, found: &RoaringBitmap, skip: u32, take: usize) -> Vec<u32> {
         let total = number(usize::try_from(found.len()).unwrap_or(usize::MAX));
         let at = total.checked_sub(skip).and_then(|left| found.select(left.checked_sub(1)?));
         let Some(at) = at else { return Vec::new() };

@@ -75,7 +75,7 @@ impl Encoded {
     /// The body in a coding, which is made at the first request for it. `None` for a coding that is
     /// not kept, and where it could not be made.
     pub(crate) async fn coded(&self, coding: ContentEncoding) -> Option<Bytes> {
-        let (kept, compress): (_, fn(&[u8]) -> io::Result<Vec<u8>>) = match coding {
+        let (kept, compress): (_, Compress) = match coding {
             ContentEncoding::Gzip => (&self.gzip, gzip),
             ContentEncoding::Brotli => (&self.brotli, brotli),
             _ => return None,
@@ -91,6 +91,9 @@ impl Encoded {
         made.ok().cloned()
     }
 }
+
+/// Makes a coding of a body.
+type Compress = fn(&[u8]) -> io::Result<Vec<u8>>;
 
 impl fmt::Debug for Encoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
