@@ -10,10 +10,11 @@ use serde_json::json;
 use crate::support::{
     TestApp, backend,
     otlp::{Collector, Seen},
-    tmdb_double::{TmdbDouble, V3_KEY},
+    tmdb_double::{Behaviour, TmdbDouble, V3_KEY},
 };
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const OTHER_TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "b7ad6b7169203331";
 
 fn sent(flags: &str) -> String {
@@ -155,7 +156,6 @@ async fn failures_are_told_and_what_machines_ask_is_not() {
     app.client.get("/users/ada@example.com?secret=1").await.expect(401);
     app.client.get("/nowhere/ada@example.com").await.expect(404);
     app.client.send(Method::from_bytes(b"ADA").unwrap(), "/genres", &[], None).await.unwrap();
-    // The span of a panic is that of a request that failed.
     app.stop();
     let spans = collector.spans();
     let mut names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
@@ -201,6 +201,24 @@ async fn questions_to_tmdb_belong_to_whoever_asked() {
             ("server.address", "127.0.0.1"),
         ],
     );
+
+    // What fails on the way is told of every attempt, and of the request.
+    double.set(Behaviour::Status(500));
+    let caller = caller.replace(TRACE, OTHER_TRACE);
+    let failed = user.get_with("/movies/424242", &[("traceparent", &caller)]).await;
+    failed.problem(503, "metadata_unavailable");
+    let spans = collector.trace(OTHER_TRACE, 4).await;
+    let request = one(&spans, SpanKind::Server);
+    assert_eq!((request.failed, request.get("error.type")), (true, "metadata_unavailable"));
+    let asked: Vec<_> = spans.iter().filter(|span| span.kind == SpanKind::Client).collect();
+    assert_eq!(asked.len(), 3);
+    for question in asked {
+        assert_eq!((question.failed, question.name.as_str()), (true, "GET /3/movie/{id}"));
+        assert_told(
+            question,
+            &[("http.response.status_code", "500"), ("error.type", "unavailable")],
+        );
+    }
     for span in collector.spans() {
         let shown = format!("{span:?}");
         assert!(!shown.contains("canary") && !shown.contains(V3_KEY), "{shown}");
