@@ -211,6 +211,17 @@ where
         }
     }
 
+    /// Sends a message and waits for nothing. It is lost while the actor is being built anew.
+    pub fn tell<M>(&self, message: M)
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+    {
+        self.0.address.load().do_send(message);
+    }
+
     /// How it is doing.
     #[must_use]
     pub fn health(&self) -> ActorHealth {

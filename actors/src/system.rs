@@ -149,12 +149,17 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
         },
         GenreSyncSettings { interval: settings.genre_sync_interval },
     );
+    let index = MovieIndexHandle::start(
+        arbiter,
+        MovieIndexPorts { catalogue: Arc::clone(&ports.catalogue), alone: alone.clone() },
+    );
     let catalogue_sync = CatalogueSyncHandle::start(
         arbiter,
         CatalogueSyncPorts {
             tmdb: tmdb.clone(),
             genres: genres.clone(),
             catalogue: Arc::clone(&ports.catalogue),
+            index: index.clone(),
             sync_log: Arc::clone(&ports.sync_log),
             leases: leases.clone(),
             changes: Arc::clone(&ports.changes),
@@ -222,10 +227,6 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
             MailerPorts { queue, mailer, leases: leases.clone(), clock: Arc::clone(&ports.clock) };
         MailerHandle::start(arbiter, ports, lifetimes)
     });
-    let index = MovieIndexHandle::start(
-        arbiter,
-        MovieIndexPorts { catalogue: Arc::clone(&ports.catalogue), alone: alone.clone() },
-    );
     let movies = Movies::new(
         ports.catalogue,
         tmdb.clone(),

@@ -18,8 +18,10 @@ use watchme_actors::{
         CatalogueProgress, CatalogueState, CatalogueSyncHandle, CatalogueSyncPorts,
         CatalogueSyncSettings,
     },
+    changes::Alone,
     domain::{GenreId, Movie, MovieId, MoviePage, RemoteGenre, Timestamp},
     genre_sync::{GenreSyncHandle, GenreSyncPorts, GenreSyncSettings},
+    movie_index::{MovieIndexHandle, MovieIndexPorts},
     ports::{Catalogue, Change, Clock, MetadataError, ProcessLeases},
     supervision::InjectPanic,
     testing::fakes::{
@@ -104,6 +106,13 @@ impl Setup {
         let ports = CatalogueSyncPorts {
             tmdb,
             genres,
+            index: MovieIndexHandle::start(
+                &arbiter,
+                MovieIndexPorts {
+                    catalogue: Arc::new(self.documents.clone()),
+                    alone: Alone::never(),
+                },
+            ),
             catalogue: Arc::new(self.documents.clone()),
             sync_log: Arc::new(self.documents.clone()),
             leases,
@@ -125,6 +134,18 @@ impl Setup {
 async fn ready(sync: &CatalogueSyncHandle) -> CatalogueProgress {
     let ready = sync.wait_for(|progress| progress.state == CatalogueState::Ready);
     timeout(DAY / 2, ready).await.expect("the catalogue becomes ready")
+}
+
+#[actix::test]
+async fn what_has_come_is_told_of_while_the_source_fails() {
+    let setup = setup();
+    setup.source.set_delay(Duration::from_millis(100));
+    let sync = setup.start(500);
+    sync.wait_for(|progress| progress.pages_done > 3).await;
+    assert_eq!(setup.changes.announced(), [Change::Genres], "too soon");
+    setup.source.on_discover(|_, _| Err(MetadataError::Unavailable("down".to_owned())));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(setup.changes.announced(), [Change::Genres, Change::AllMovies]);
 }
 
 #[actix::test]

@@ -7,6 +7,7 @@ use actix::ArbiterHandle;
 use super::{actor::CatalogueSyncActor, messages::CatalogueProgress, pass::Backlog};
 use crate::{
     genre_sync::GenreSyncHandle,
+    movie_index::MovieIndexHandle,
     ports::{Catalogue, ChangeFeed, Clock, ProcessLeases, SyncLog},
     published::Published,
     supervision::{ActorRef, ActorSpec},
@@ -29,6 +30,8 @@ pub struct CatalogueSyncPorts {
     pub genres: GenreSyncHandle,
     /// Movies.
     pub catalogue: Arc<dyn Catalogue>,
+    /// What lists are answered from.
+    pub index: MovieIndexHandle,
     /// What the last runs came to.
     pub sync_log: Arc<dyn SyncLog>,
     /// Which replica runs.

@@ -109,6 +109,8 @@ impl Pass {
         let now = self.ports.clock.now();
         let record = SyncRecord { last_success: Some(now), changed, ..self.progress.get().record };
         self.ports.sync_log.save_sync_record(NAME, &record).await?;
+        // Whoever sees that it is ready finds everything in lists.
+        self.ports.index.follow_everything().await;
         self.update(|it| CatalogueProgress { state: CatalogueState::Ready, record, ..it });
         self.ports.changes.announce(Change::AllMovies).await;
         self.ports.leases.release(NAME).await;
@@ -147,6 +149,10 @@ impl Pass {
                     Err(at_least) => wait = wait.max(Some(at_least)),
                 }
             }
+            if changed > announced.1 && announced.0.elapsed() > ANNOUNCE_EVERY {
+                self.ports.changes.announce(Change::AllMovies).await;
+                announced = (Instant::now(), changed);
+            }
             if let Some(at_least) = wait {
                 failures += 1;
                 while self.ports.catalogue.count().await.is_err() {
@@ -165,10 +171,6 @@ impl Pass {
             failures = 0;
             backoff.reset();
             self.update(|it| CatalogueProgress { state: CatalogueState::Syncing, ..it });
-            if changed > announced.1 && announced.0.elapsed() > ANNOUNCE_EVERY {
-                self.ports.changes.announce(Change::AllMovies).await;
-                announced = (Instant::now(), changed);
-            }
         }
     }
 
@@ -221,7 +223,8 @@ impl Pass {
     }
 
     async fn store(&self, job: Job, page: &MoviePage) -> Result<u64, StoreError> {
-        let changed = self.ports.catalogue.upsert(&page.movies).await?.len() as u64;
+        let changed = self.ports.catalogue.upsert(&page.movies).await?;
+        self.ports.index.tell(&changed);
         let more =
             if job.page == 1 { page.total_pages.min(self.settings.pages_per_genre) } else { 0 };
         self.lock().extend((2..=more).map(|page| Job { genre: job.genre, page, unreadable: 0 }));
@@ -238,7 +241,7 @@ impl Pass {
                 "the catalogue is being filled"
             );
         }
-        Ok(changed)
+        Ok(changed.len() as u64)
     }
 
     async fn hold_lease(&self) -> Result<(), Interrupted> {

@@ -27,8 +27,14 @@ pub(super) async fn refresh(ports: &CatalogueSyncPorts) -> Result<usize, StoreEr
         let mut progress = 0;
         for id in old {
             match ports.tmdb.movie(id).await {
-                Ok(Some(movie)) => drop(ports.catalogue.upsert(&[(*movie).clone()]).await?),
-                Ok(None) => ports.catalogue.remove(&[id]).await?,
+                Ok(Some(movie)) => {
+                    let changed = ports.catalogue.upsert(&[(*movie).clone()]).await?;
+                    ports.index.tell(&changed);
+                }
+                Ok(None) => {
+                    ports.catalogue.remove(&[id]).await?;
+                    ports.index.tell(&[id]);
+                }
                 Err(error) => {
                     tracing::debug!(%error, %id, "an old movie could not be fetched again");
                     continue;
@@ -62,6 +68,7 @@ async fn delete(ports: &CatalogueSyncPorts, deleted: &mut usize) -> Result<(), S
             return Ok(());
         }
         ports.catalogue.remove(&expired).await?;
+        ports.index.tell(&expired);
         *deleted += expired.len();
     }
 }

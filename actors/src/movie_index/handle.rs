@@ -85,11 +85,29 @@ impl MovieIndexHandle {
         matches!(tokio::time::timeout(patience, followed).await, Ok(Ok(true)))
     }
 
-    /// The same of movies that the caller has just stored or removed.
+    /// Says which movies the caller has just stored or removed. Lists show it soon; an actor that
+    /// dies meanwhile reads everything.
+    pub(crate) fn tell(&self, movies: &[MovieId]) {
+        let changed: Changed = movies.iter().copied().map(Change::Movie).collect();
+        if !changed.is_empty() {
+            self.actor.tell(Follow(changed));
+        }
+    }
+
+    /// The same, and waits until lists show it, for a while at most.
     pub(crate) async fn follow_movies(&self, movies: &[MovieId]) {
         let changed: Changed = movies.iter().copied().map(Change::Movie).collect();
         if !changed.is_empty() && !self.follow(changed).await {
             tracing::debug!("lists will show changed movies later");
+        }
+    }
+
+    /// Reads everything again, and waits until lists show it, for a while at most.
+    pub(crate) async fn follow_everything(&self) {
+        let changed = [Change::AllMovies].into_iter().collect();
+        let followed = self.actor.call_always(Follow(changed));
+        if !matches!(followed.await, Ok(true)) {
+            tracing::debug!("lists will show everything later");
         }
     }
 
