@@ -98,7 +98,7 @@ impl TmdbClientActor {
                 self.circuit.succeeded();
             }
             Err(TmdbError::Source(error)) => {
-                tracing::warn!(%error, kind = error.kind(), ?request, "the metadata source failed");
+                tracing::warn!(%error, kind = error.kind(), asked = request.kind(), "the metadata source failed");
                 if let Some(open_for) = self.circuit.failed(admitted) {
                     // Somebody has to find out that it works again, even if nobody asks.
                     context.notify_later(Probe, open_for);

@@ -20,6 +20,18 @@ pub(super) enum TmdbRequest {
     Movie(MovieId),
 }
 
+impl TmdbRequest {
+    /// For log lines, which do not hold what somebody searched for.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Genres | Self::EnglishGenres => "genres",
+            Self::Discover { .. } => "discover",
+            Self::Search { .. } => "search",
+            Self::Movie(_) => "movie",
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum TmdbAnswer {
     Genres(Arc<Vec<ListedGenre>>),

@@ -369,20 +369,17 @@ impl Accounts for SqlStore {
                 .await
                 .db()?;
             // An entry for each: who looks for roles that were given finds them all.
+            let disabled = status == UserStatus::Disabled;
             if status != user.status {
-                let action = match status {
-                    UserStatus::Disabled => "account.disabled",
-                    UserStatus::Active => "account.enabled",
-                };
-                let change = (json!({ "status": user.status }), json!({ "status": status }));
-                note(&mut tx, action, id, (Some(change.0), Some(change.1)), now).await?;
+                let action = if disabled { "account.disabled" } else { "account.enabled" };
+                let change = [user.status, status].map(|it| Some(json!({ "status": it })));
+                note(&mut tx, action, id, change.into(), now).await?;
             }
             if role != user.role {
-                let change = (json!({ "role": user.role }), json!({ "role": role }));
-                let change = (Some(change.0), Some(change.1));
-                note(&mut tx, "account.role_changed", id, change, now).await?;
+                let change = [user.role, role].map(|it| Some(json!({ "role": it })));
+                note(&mut tx, "account.role_changed", id, change.into(), now).await?;
             }
-            if status == UserStatus::Disabled {
+            if disabled {
                 sessions::end_all(&mut tx, id, None).await?;
             }
             Ok(User { role, status, updated_at: now, ..user })
