@@ -174,7 +174,7 @@ fn it_answers_the_same_where_films_fill_several_containers() {
         movies[place] = changed;
     }
     let index = index.with_changes(changes.iter().map(|(id, row)| (*id, row.as_ref())));
-    for _ in 0..24 {
+    for _ in 0..12 {
         let (query, page) = random_query(&mut random);
         let total = expected(&movies, &query, page).total_items;
         let last = u32::try_from(total.div_ceil(u64::from(page.size()))).unwrap();

@@ -137,6 +137,21 @@ async fn many_changes_at_once_are_all_found() {
 }
 
 #[actix::test]
+async fn another_catalogue_is_taken_over_whole() {
+    let movies: Vec<Movie> = (1..=20).map(|id| titled(id, "Old", 0)).collect();
+    let mut world = World::with(&movies).await;
+    let others: Vec<Movie> = (15..=2_000).map(|id| titled(id, "Other", 1)).collect();
+    world.documents.remove(&(1..15).map(movie_id).collect::<Vec<_>>()).await.unwrap();
+    world.documents.upsert(&others).await.unwrap();
+    world.announce(Change::AllMovies).await;
+    assert_eq!(world.indexed().await.films, 1_986);
+    assert_eq!(world.in_index(&containing("old")).await.unwrap(), [0; 0]);
+    world.documents.upsert(&[titled(15, "Old again", 2)]).await.unwrap();
+    world.announce(Change::Movie(movie_id(15))).await;
+    assert_eq!(world.in_index(&containing("old")).await.unwrap(), [15]);
+}
+
+#[actix::test]
 async fn a_search_is_answered_with_what_it_has_just_found() {
     let world = World::with(&[titled(1, "One", 0)]).await;
     let movies = vec![titled(7, "The One", 0), titled(8, "One More", 0)];
@@ -219,6 +234,50 @@ async fn however_movies_change_lists_are_those_of_the_store() {
         if random.random_bool(0.3) {
             // Time for the parts to be gathered.
             sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+fn many() -> Vec<Movie> {
+    (1..=3_000).map(|id| titled(id, "Old", 0)).collect()
+}
+
+/// Lets others go on, so many times.
+async fn meanwhile(times: usize) {
+    for _ in 0..times {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[actix::test]
+async fn the_first_index_has_what_changed_while_it_was_made() {
+    let world = World::new();
+    world.documents.upsert(&many()).await.unwrap();
+    // All are read by then, and being sorted.
+    meanwhile(50).await;
+    world.documents.upsert(&[titled(1, "New", 1)]).await.unwrap();
+    world.changes.announce(Change::Movie(movie_id(1))).await;
+    meanwhile(50).await;
+    assert_eq!(world.in_index(&everything(&[18])).await, None, "it is being made");
+    world.handles.index.wait_for(|status| status.films > 0).await;
+    assert_eq!(world.in_index(&containing("new")).await.unwrap(), [1]);
+}
+
+#[actix::test]
+async fn a_film_that_changes_while_all_are_read_is_shown_as_it_is_last() {
+    let world = World::with(&many()).await;
+    for turn in 1..16 {
+        let stored = titled(1, "Between", 2 * turn);
+        world.documents.upsert(&[stored]).await.unwrap();
+        world.changes.announce(Change::AllMovies).await;
+        meanwhile(usize::try_from(turn).unwrap()).await;
+        let movies = vec![titled(1, &format!("Last {turn}"), 2 * turn + 1)];
+        world.metadata.queue_search(Ok(MoviePage { movies, total_pages: 1, rejected: 0 }));
+        let text = format!("last {turn}");
+        assert!(world.handles.movies.prepare_search(&text).await);
+        for _ in 0..50 {
+            assert_eq!(world.in_index(&containing(&text)).await.unwrap(), [1], "{turn}");
+            sleep(Duration::from_millis(20)).await;
         }
     }
 }

@@ -198,8 +198,9 @@ impl MovieIndexActor {
         let (catalogue, from) = (Arc::clone(&self.ports.catalogue), self.shown);
         let index = self.shared.index.get();
         let work = async move {
-            if let Some(index) = Option::as_ref(&index) {
-                let differences = compare(&*catalogue, index).await?;
+            if let Some(index) = Option::as_ref(&index)
+                && let Some(differences) = compare(&*catalogue, index).await?
+            {
                 return Ok(Large::Compared { differences, from });
             }
             let films = load(&*catalogue).await?;

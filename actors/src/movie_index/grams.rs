@@ -142,3 +142,51 @@ fn write(lists: &mut [u8], place: &mut usize, mut number: u32) {
     lists[*place] = number as u8;
     *place += 1;
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+    use crate::domain::{GenreSet, MovieId, MovieRow};
+
+    const WORDS: [&str; 9] =
+        ["", "a", "wolf", "wolfram", "olf", "Wölfe", "日本", "本の", "w o l f"];
+
+    fn films(count: usize) -> Films {
+        let mut films = Films::default();
+        for film in 0..count {
+            let word = |place: usize| WORDS[film / place % WORDS.len()].to_lowercase();
+            films.push(&MovieRow {
+                id: MovieId::try_from(i64::try_from(film).unwrap() + 1).unwrap(),
+                title_key: format!("{}{}", word(1), word(9)),
+                original_title_key: format!("{} {}", word(81), word(3)),
+                original_language: String::new(),
+                released: None,
+                genres: GenreSet::default(),
+                popularity: 0.0,
+                vote_average: 0.0,
+            });
+        }
+        films
+    }
+
+    #[test]
+    fn texts_are_found_where_they_are_and_nowhere_else() {
+        for count in [0, 1, 70, 3_000] {
+            let films = films(count);
+            let grams = Grams::new(&films);
+            let texts =
+                ["a", "f", "wo", "wol", "wolf", "wolfwolf", "olfw", "lfram", "ölf", "日", "の日"];
+            for text in texts.into_iter().chain([" ", "w o l", "wolf wolfram", "nowhere", "xy"]) {
+                let has = |film: &u32| {
+                    let titles = films.titles(*film).split(|byte| *byte == END);
+                    titles
+                        .map(|title| std::str::from_utf8(title).unwrap())
+                        .any(|it| it.contains(text))
+                };
+                let expected: Vec<u32> = (0..films.len()).filter(has).collect();
+                assert_eq!(grams.containing(&films, text), expected, "{text:?} in {count}");
+            }
+        }
+    }
+}

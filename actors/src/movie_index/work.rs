@@ -16,6 +16,10 @@ use crate::{
 /// Rows that are read at once: little enough not to hold up others on the thread.
 const BATCH: u32 = 500;
 
+/// Differences up to which single films are put right, however few films there are; beyond half of
+/// the films making all of it anew is cheaper.
+const FEW: u64 = 1_000;
+
 /// What differs in the store: a film as it is now, `None` where it is gone.
 pub(super) type Differences = Vec<(MovieId, Option<MovieRow>)>;
 
@@ -50,19 +54,23 @@ pub(super) async fn load(catalogue: &dyn Catalogue) -> Result<Films, StoreError>
     }
 }
 
-/// Reads every film, and keeps what differs.
+/// Reads every film, and keeps what differs; `None` where most of them do.
 pub(super) async fn compare(
     catalogue: &dyn Catalogue,
     index: &MovieIndex,
-) -> Result<Differences, StoreError> {
+) -> Result<Option<Differences>, StoreError> {
+    let most = FEW.max(index.films() / 2);
     let mut differences = Vec::new();
     let mut after = None;
     loop {
         let rows = catalogue.rows_after(after, BATCH).await?;
         let last = rows.last().map(|row| row.id);
         differences.extend(index.differences(after, last, rows));
+        if differences.len() as u64 > most {
+            return Ok(None);
+        }
         if last.is_none() {
-            return Ok(differences);
+            return Ok(Some(differences));
         }
         after = last;
         tokio::task::yield_now().await;
