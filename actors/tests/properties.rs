@@ -244,7 +244,7 @@ proptest! {
 
     #[test]
     fn a_report_counts_each_movie_once_in_each_genre(model in histories()) {
-        let report = model.truth().report(&GenreList::default());
+        let report = model.truth().facts().report(&GenreList::default());
         prop_assert_eq!(report.total_films_watched, model.marks.len() as u64);
         prop_assert_eq!(report.last_film_watched, model.last_film());
         let mut counts: BTreeMap<GenreId, u64> = BTreeMap::new();

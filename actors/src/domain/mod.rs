@@ -33,7 +33,7 @@ pub use movie_row::MovieRow;
 pub use package::{ApplyTo, Package, PackageName, PackageRef, PackageVersion};
 pub use page::{MAX_PAGE_SIZE, Page, PageRequest};
 pub use rate_limit::{Quota, RateLimit};
-pub use report::{FoldOutcome, LastFilm, Projection, Report, ThemeCount};
+pub use report::{FoldOutcome, LastFilm, Projection, Report, ReportFacts, ThemeCount};
 pub use session::Session;
 pub use subscription::Subscription;
 pub use text::{Invalid, bounded_line};

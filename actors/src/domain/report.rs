@@ -116,9 +116,9 @@ impl Projection {
         }
     }
 
-    /// The report as its readers see it.
+    /// What a report says of it. The same size whatever was watched.
     #[must_use]
-    pub fn report(&self, genres: &GenreList) -> Report {
+    pub fn facts(&self) -> ReportFacts {
         let most_watched = self
             .films_by_genre
             .iter()
@@ -127,10 +127,39 @@ impl Projection {
                 Some((_, most)) if *films <= most => best,
                 _ => Some((*id, *films)),
             });
+        ReportFacts {
+            user_id: self.user_id,
+            last_seq: self.last_seq,
+            total_films: self.total_films,
+            most_watched,
+            last_film: self.last_film.clone(),
+        }
+    }
+}
+
+/// What a report says, before the genre has its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportFacts {
+    /// Of whom.
+    pub user_id: UserId,
+    /// Sequence number of the last event that is in it; 0 before the first.
+    pub last_seq: u64,
+    /// Distinct movies.
+    pub total_films: u64,
+    /// The genre with the highest count, ties to the lowest id, and that count.
+    pub most_watched: Option<(GenreId, u64)>,
+    /// The latest viewing.
+    pub last_film: Option<LastFilm>,
+}
+
+impl ReportFacts {
+    /// The report as its readers see it.
+    #[must_use]
+    pub fn report(&self, genres: &GenreList) -> Report {
         Report {
             user_id: self.user_id,
             total_films_watched: self.total_films,
-            most_watched_theme: most_watched.map(|(id, films)| ThemeCount {
+            most_watched_theme: self.most_watched.map(|(id, films)| ThemeCount {
                 theme_id: id,
                 theme_name: genres.name(id),
                 total_films_watched: films,

@@ -199,6 +199,14 @@ pub trait WatchLog: Send + Sync {
     /// The sequence numbers of users; accounts that are gone are absent.
     async fn sequences(&self, users: &[UserId]) -> Result<Vec<UserSeq>, StoreError>;
 
+    /// The sequence numbers of all users in order of id, from behind the given one on, at most
+    /// `limit`. A walk along an index, wherever it goes on.
+    async fn sequences_after(
+        &self,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserSeq>, StoreError>;
+
     /// Users whose sequence last changed in `[from, to)`, in order of that change and of id, after
     /// the given place, at most `limit`. Answered from an index, never by a scan of all users.
     async fn changed_between(

@@ -1,6 +1,7 @@
 //! The way to the ReportActor, and to the projections that it writes.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -15,13 +16,15 @@ use super::{
     actor::ReportActor,
     fold::{Counters, Folding},
     messages::Drain,
+    numbers::Numbers,
     partition::Held,
     projector::Projector,
     reconcile::Reconciler,
+    remembered::Remembered,
 };
 use crate::{
-    domain::{Projection, UserId},
-    ports::{Clock, EventBus, ProcessLeases, Reports, StoreError, SyncLog, WatchLog},
+    domain::{Projection, ReportFacts, UserId},
+    ports::{Clock, EventBus, ProcessLeases, Reports, StoreError, SyncLog, UserSeq, WatchLog},
     supervision::{ActorError, ActorRef, ActorSpec},
     trending::Tally,
 };
@@ -74,15 +77,18 @@ pub struct ReportPorts {
 pub struct ReportHandle {
     actor: ActorRef<ReportActor>,
     folding: Folding,
+    numbers: Numbers,
     held: Arc<Held>,
 }
 
 impl ReportHandle {
     /// Starts the actor on an arbiter.
     pub fn start(arbiter: &ArbiterHandle, ports: ReportPorts) -> Self {
+        let numbers = Numbers::new(Arc::clone(&ports.watch_log));
         let projector = Projector {
             reports: ports.reports,
             watch_log: ports.watch_log,
+            remembered: Remembered::default(),
             counters: Arc::new(Counters::default()),
         };
         let folding = Folding { projector, bus: ports.bus, clock: ports.clock, tally: ports.tally };
@@ -95,42 +101,76 @@ impl ReportHandle {
         let actor = ActorRef::start(arbiter, spec, move |life| {
             ReportActor::new(life, reconciler.clone(), Arc::clone(&shared))
         });
-        Self { actor, folding, held }
+        Self { actor, folding, numbers, held }
     }
 
     /// A user's report, never behind the writes that were answered before this was asked;
-    /// `None` when there is no such account.
+    /// `None` when there is no such account. Costs the same whatever was watched: the user's number
+    /// is looked up, and where nothing has changed since the last report that is all.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn report(&self, user: UserId) -> Result<Option<Projection>, StoreError> {
-        Ok(self.reports(&[user]).await?.pop())
+    pub async fn report(&self, user: UserId) -> Result<Option<Arc<ReportFacts>>, StoreError> {
+        let deadline = Instant::now() + IN_FLIGHT;
+        let Some(seq) = self.numbers.of(user).await? else { return Ok(None) };
+        let remembered = &self.folding.projector.remembered;
+        if let Some(known) = remembered.at(user, seq) {
+            return Ok(Some(known));
+        }
+        let stored = self.stored(&[user]).await.remove(&user);
+        let Some(projection) = self.at_least(user, seq, stored, deadline).await? else {
+            return Ok(None);
+        };
+        let facts = Arc::new(projection.facts());
+        remembered.keep(&facts);
+        Ok(Some(facts))
     }
 
     /// Several reports, in the order asked; accounts that are gone are left out.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn reports(&self, users: &[UserId]) -> Result<Vec<Projection>, StoreError> {
+    pub async fn reports(&self, users: &[UserId]) -> Result<Vec<ReportFacts>, StoreError> {
+        let found = self.folding.projector.watch_log.sequences(users).await?;
+        let mut found: HashMap<UserId, UserSeq> =
+            found.into_iter().map(|seq| (seq.user, seq)).collect();
+        let in_order: Vec<UserSeq> = users.iter().filter_map(|user| found.remove(user)).collect();
+        self.reports_at(&in_order).await
+    }
+
+    /// The reports of all users in order of id, from behind the given one on, at most `limit` but
+    /// for accounts that go meanwhile; none at the end. Beside them, after whom to go on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn reports_after(
+        &self,
+        place: Option<UserId>,
+        limit: u32,
+    ) -> Result<Option<(UserId, Vec<ReportFacts>)>, StoreError> {
+        let users = self.folding.projector.watch_log.sequences_after(place, limit).await?;
+        let Some(last) = users.last() else { return Ok(None) };
+        Ok(Some((last.user, self.reports_at(&users).await?)))
+    }
+
+    async fn reports_at(&self, users: &[UserSeq]) -> Result<Vec<ReportFacts>, StoreError> {
         let deadline = Instant::now() + IN_FLIGHT;
-        let sequences = self.folding.projector.watch_log.sequences(users).await?;
-        let mut reports = Vec::with_capacity(sequences.len());
-        let stored = self.stored(users).await;
-        for user in users {
-            let Some(wanted) = sequences.iter().find(|sequence| sequence.user == *user) else {
-                continue;
-            };
-            let stored = stored.get(user).cloned();
-            reports.extend(self.at_least(*user, wanted.seq, stored, deadline).await?);
+        let ids: Vec<UserId> = users.iter().map(|it| it.user).collect();
+        let mut stored = self.stored(&ids).await;
+        let mut reports = Vec::with_capacity(users.len());
+        for UserSeq { user, seq, .. } in users {
+            let stored = stored.remove(user);
+            let projection = self.at_least(*user, *seq, stored, deadline).await?;
+            reports.extend(projection.map(|projection| projection.facts()));
         }
         Ok(reports)
     }
 
     /// What is stored; nothing when the documents cannot be read: the marks can.
-    async fn stored(&self, users: &[UserId]) -> std::collections::HashMap<UserId, Projection> {
+    async fn stored(&self, users: &[UserId]) -> HashMap<UserId, Projection> {
         self.folding.projector.reports.projections(users).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "reports are computed from the marks");
-            std::collections::HashMap::new()
+            HashMap::new()
         })
     }
 
@@ -156,6 +196,7 @@ impl ReportHandle {
                     return Ok(Some(projection));
                 }
                 // Ahead of the marks: they were restored from a backup.
+                self.folding.projector.remembered.forget(user);
                 break;
             }
             let now = Instant::now();

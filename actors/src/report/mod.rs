@@ -4,10 +4,12 @@ mod actor;
 mod fold;
 mod handle;
 mod messages;
+mod numbers;
 mod partition;
 mod projector;
 mod rebuild;
 mod reconcile;
+mod remembered;
 
 pub use handle::{ReportHandle, ReportPorts, ReportStatus};
 pub use rebuild::{RebuildPorts, Rebuilt, rebuild};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::fold::Counters;
+use super::{fold::Counters, remembered::Remembered};
 use crate::{
     domain::{Projection, UserId},
     ports::{Reports, StoreError, WatchLog},
@@ -24,12 +24,20 @@ pub(super) enum Projected {
 pub(super) struct Projector {
     pub(super) reports: Arc<dyn Reports>,
     pub(super) watch_log: Arc<dyn WatchLog>,
+    pub(super) remembered: Remembered,
     pub(super) counters: Arc<Counters>,
 }
 
 impl Projector {
     /// Projects a user's marks anew from one snapshot and stores that.
     pub(super) async fn rebuild(&self, user: UserId) -> Result<Projected, StoreError> {
+        let outcome = self.project_anew(user).await;
+        // Whatever was wrong with what was stored may have been read.
+        self.remembered.forget(user);
+        outcome
+    }
+
+    async fn project_anew(&self, user: UserId) -> Result<Projected, StoreError> {
         let Some(history) = self.watch_log.history(user).await? else {
             self.reports.erase(user).await?;
             return Ok(Projected::Gone);

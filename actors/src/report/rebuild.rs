@@ -5,6 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use super::{
     fold::Counters,
     projector::{Projected, Projector},
+    remembered::Remembered,
 };
 use crate::{
     domain::{Timestamp, UserId},
@@ -51,6 +52,7 @@ pub async fn rebuild(
     let projector = Projector {
         reports: Arc::clone(&ports.reports),
         watch_log: Arc::clone(&ports.watch_log),
+        remembered: Remembered::default(),
         counters: Arc::new(Counters::default()),
     };
     let mut so_far = Rebuilt::default();

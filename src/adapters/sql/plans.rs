@@ -26,7 +26,8 @@ use super::{
     subscriptions::{HOLDINGS, OVERLAP},
     watch_log::{
         LATEST, entitlement_sql,
-        reading::{CHANGED_BETWEEN, HISTORY, WATCHED_AT, page_query},
+        reading::{HISTORY, WATCHED_AT, page_query},
+        sequences::{self, CHANGED_BETWEEN},
     },
 };
 
@@ -124,6 +125,12 @@ async fn hot_statements_use_an_index() {
         ),
         ("purgeable", PURGEABLE.to_owned(), "outbox_published (state=? AND published_at<?)"),
         ("mails that are due", mail_queue::DUE.to_owned(), "mail_queue_next (next_at<?)"),
+        (
+            "sequences",
+            sequences::of_query(&[user, UserId::generate()]).into_string(),
+            "SEARCH users USING PRIMARY KEY (id=?)",
+        ),
+        ("users in order", sequences::AFTER.to_owned(), "SEARCH users USING PRIMARY KEY (id>?)"),
         (
             "changed between",
             CHANGED_BETWEEN.to_owned(),

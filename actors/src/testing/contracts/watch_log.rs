@@ -48,6 +48,7 @@ macro_rules! watch_log_contract {
                 when_a_movie_was_watched_is_told,
                 a_history_is_one_snapshot,
                 sequences_are_told_of_accounts_that_exist,
+                users_are_walked_through_in_order,
                 changes_are_found_by_their_time,
                 users_who_are_gone_are_found_by_their_time,
             ]

@@ -31,6 +31,8 @@ struct State {
     unreadable: Vec<UserId>,
     erased: Vec<Erased>,
     histories_read: usize,
+    lists_read: usize,
+    numbers_read: usize,
     failing: bool,
 }
 
@@ -38,6 +40,12 @@ struct State {
 struct Marks {
     history: History,
     changed_at: Timestamp,
+}
+
+impl Marks {
+    fn seq_of(&self, user: UserId) -> UserSeq {
+        UserSeq { user, seq: self.history.seq, changed_at: self.changed_at }
+    }
 }
 
 fn unavailable() -> StoreError {
@@ -111,6 +119,18 @@ impl ScriptedMarks {
         self.lock().histories_read
     }
 
+    /// How often some of all users were read in their order.
+    #[must_use]
+    pub fn lists_read(&self) -> usize {
+        self.lock().lists_read
+    }
+
+    /// How often the numbers of users were asked for.
+    #[must_use]
+    pub fn numbers_read(&self) -> usize {
+        self.lock().numbers_read
+    }
+
     /// What the report has to be.
     #[must_use]
     pub fn truth(&self, user: UserId) -> Projection {
@@ -162,12 +182,32 @@ impl WatchLog for ScriptedMarks {
     }
 
     async fn sequences(&self, users: &[UserId]) -> Result<Vec<UserSeq>, StoreError> {
+        self.lock().numbers_read += 1;
         let mut found = Vec::new();
         for user in users {
-            if let Some(Marks { history, changed_at }) = self.of(*user).await? {
-                found.push(UserSeq { user: *user, seq: history.seq, changed_at });
-            }
+            found.extend(self.of(*user).await?.map(|marks| marks.seq_of(*user)));
         }
+        Ok(found)
+    }
+
+    async fn sequences_after(
+        &self,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserSeq>, StoreError> {
+        let mut state = self.lock();
+        state.lists_read += 1;
+        if state.failing {
+            return Err(unavailable());
+        }
+        let mut found: Vec<UserSeq> = state
+            .users
+            .iter()
+            .filter(|(user, _)| after.is_none_or(|after| after < **user))
+            .map(|(user, marks)| marks.seq_of(*user))
+            .collect();
+        found.sort_by_key(|it| it.user);
+        found.truncate(limit as usize);
         Ok(found)
     }
 
@@ -185,11 +225,7 @@ impl WatchLog for ScriptedMarks {
         let mut found: Vec<UserSeq> = state
             .users
             .iter()
-            .map(|(user, marks)| UserSeq {
-                user: *user,
-                seq: marks.history.seq,
-                changed_at: marks.changed_at,
-            })
+            .map(|(user, marks)| marks.seq_of(*user))
             .filter(|it| from <= it.changed_at && it.changed_at < to)
             .filter(|it| after.is_none_or(|place| place < (it.changed_at, it.user)))
             .collect();

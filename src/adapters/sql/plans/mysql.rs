@@ -11,8 +11,10 @@ use watchme_engines::Engine;
 
 use super::{audit, execute, explain, load, sessions::of_sessions};
 use crate::adapters::sql::{
-    SqlSettings, SqlStore, accounts, dead_letters, dialect::Dialect, idempotency, mail_queue,
-    mail_tokens, outbox, packages, subscriptions, throttles, watch_log, watch_log::reading,
+    SqlSettings, SqlStore, accounts, dead_letters,
+    dialect::Dialect,
+    idempotency, mail_queue, mail_tokens, outbox, packages, subscriptions, throttles, watch_log,
+    watch_log::{reading, sequences},
 };
 
 #[path = "../../../../tests/support/engines.rs"]
@@ -238,10 +240,16 @@ fn of_marks() -> Vec<Hot> {
         )),
         hot("watched movies", reading::WATCHED, of_user),
         hot("history", reading::HISTORY, of_user),
-        hot("sequences", built(reading::sequences_query(&[id, id])), &[user.clone(), user]),
+        hot("sequences", built(sequences::of_query(&[id, id])), &[user.clone(), user]),
+        // Near the end: what is estimated is all that comes behind the place.
+        hot(
+            "users in order",
+            sequences::AFTER,
+            &[Text("01980000-0000-7000-8000-000000099000".to_owned()), Number(500)],
+        ),
         hot(
             "changed between",
-            reading::CHANGED_BETWEEN,
+            sequences::CHANGED_BETWEEN,
             &[Number(1_500_000), Number(1_510_000), Number(1_505_000), user_text(), Number(100)],
         ),
     ]

@@ -3,6 +3,7 @@
 mod marks;
 mod plays;
 pub(super) mod reading;
+pub(super) mod sequences;
 mod transaction;
 
 use async_trait::async_trait;
@@ -89,7 +90,15 @@ impl WatchLog for SqlStore {
     }
 
     async fn sequences(&self, users: &[UserId]) -> Result<Vec<UserSeq>, StoreError> {
-        reading::sequences(self, users).await
+        sequences::of(self, users).await
+    }
+
+    async fn sequences_after(
+        &self,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserSeq>, StoreError> {
+        sequences::after(self, after, limit).await
     }
 
     async fn changed_between(
@@ -99,7 +108,7 @@ impl WatchLog for SqlStore {
         after: Option<(Timestamp, UserId)>,
         limit: u32,
     ) -> Result<Vec<UserSeq>, StoreError> {
-        reading::changed_between(self, from, to, after, limit).await
+        sequences::changed_between(self, from, to, after, limit).await
     }
 
     async fn erased_between(

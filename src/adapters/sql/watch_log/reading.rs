@@ -1,29 +1,19 @@
-//! Reading marks and sequence numbers.
+//! Reading marks.
 
 use std::collections::HashMap;
 
 use sqlx::{Any, AnyConnection, QueryBuilder, any::AnyRow};
 use watchme_actors::{
-    domain::{MovieId, MovieSnapshot, Page, PageRequest, Play, Timestamp, UserId, WatchedMark},
-    ports::{History, MarkFilter, StoreError, UserSeq},
+    domain::{MovieId, MovieSnapshot, Page, PageRequest, Play, UserId, WatchedMark},
+    ports::{History, MarkFilter, StoreError},
 };
 
 use super::plays::{play_from, plays_of};
 use crate::adapters::sql::{
     SqlStore,
     errors::Db,
-    rows::{get, json, movie_id, number, offset, parsed, time},
+    rows::{get, json, movie_id, number, offset, time},
 };
-
-/// Users that one statement asks for.
-const BATCH: usize = 500;
-
-/// Both bounds of the index, and the place to go on from. Binds: lower bound, upper bound, moment
-/// of the place, user of the place, limit.
-pub(in crate::adapters::sql) const CHANGED_BETWEEN: &str =
-    "SELECT id, watch_seq, watch_changed_at AS changed_at FROM users
-     WHERE watch_changed_at >= ? AND watch_changed_at < ? AND (watch_changed_at > ? OR id > ?)
-     ORDER BY watch_changed_at, id LIMIT ?";
 
 pub(in crate::adapters::sql) const ONE: &str = "SELECT movie_id, title, genres, watched_at,
     marked_at, marked_seq FROM marks WHERE user_id = ? AND movie_id = ?";
@@ -50,14 +40,6 @@ pub(super) fn mark_from(row: &AnyRow) -> Result<WatchedMark, StoreError> {
         marked_at: time(row, "marked_at")?,
         marked_seq: number(row, "marked_seq")?,
         plays: Vec::new(),
-    })
-}
-
-fn seq_from(row: &AnyRow) -> Result<UserSeq, StoreError> {
-    Ok(UserSeq {
-        user: parsed(row, "id")?,
-        seq: number(row, "watch_seq")?,
-        changed_at: time(row, "changed_at")?,
     })
 }
 
@@ -163,20 +145,6 @@ pub(in crate::adapters::sql) fn plays_query(
     query
 }
 
-/// The statement that asks for the numbers of users; the number 0 was given with the account.
-pub(in crate::adapters::sql) fn sequences_query(users: &[UserId]) -> QueryBuilder<Any> {
-    let mut query = QueryBuilder::new(
-        "SELECT id, watch_seq, COALESCE(watch_changed_at, created_at) AS changed_at
-         FROM users WHERE id IN (",
-    );
-    let mut list = query.separated(", ");
-    for user in users {
-        list.push_bind(user.to_string());
-    }
-    query.push(")");
-    query
-}
-
 pub(super) async fn marks(
     store: &SqlStore,
     user: UserId,
@@ -244,51 +212,4 @@ pub(super) async fn history(store: &SqlStore, user: UserId) -> Result<Option<His
         }
     }
     Ok(Some(History { seq, marks }))
-}
-
-pub(super) async fn sequences(
-    store: &SqlStore,
-    users: &[UserId],
-) -> Result<Vec<UserSeq>, StoreError> {
-    let mut found = Vec::with_capacity(users.len());
-    for batch in users.chunks(BATCH) {
-        let rows = store
-            .read(|mut tx| async move {
-                let mut query = sequences_query(batch);
-                query.build().persistent(false).fetch_all(&mut *tx).await.db()
-            })
-            .await?;
-        for row in &rows {
-            found.push(seq_from(row)?);
-        }
-    }
-    Ok(found)
-}
-
-pub(super) async fn changed_between(
-    store: &SqlStore,
-    from: Timestamp,
-    to: Timestamp,
-    after: Option<(Timestamp, UserId)>,
-    limit: u32,
-) -> Result<Vec<UserSeq>, StoreError> {
-    let (place, user) = match after {
-        Some((at, user)) => (at.as_millis(), user.to_string()),
-        None => (i64::MIN, String::new()),
-    };
-    let user = user.as_str();
-    let rows = store
-        .read(|mut tx| async move {
-            sqlx::query(CHANGED_BETWEEN)
-                .bind(from.as_millis().max(place))
-                .bind(to.as_millis())
-                .bind(place)
-                .bind(user)
-                .bind(i64::from(limit))
-                .fetch_all(&mut *tx)
-                .await
-                .db()
-        })
-        .await?;
-    rows.iter().map(seq_from).collect()
 }

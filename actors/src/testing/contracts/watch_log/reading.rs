@@ -138,6 +138,35 @@ pub async fn sequences_are_told_of_accounts_that_exist(ports: &SqlPorts) {
     assert!(ports.watch_log.sequences(&[]).await.unwrap().is_empty());
 }
 
+/// All users are walked through in order of id, those who marked nothing included.
+pub async fn users_are_walked_through_in_order(ports: &SqlPorts) {
+    assert!(ports.watch_log.sequences_after(None, 10).await.unwrap().is_empty());
+    let ada = viewer(ports, "ada").await;
+    let mut users = vec![ada];
+    for n in 0..6 {
+        users.push(user(ports, &format!("user{n}")).await.id);
+    }
+    ports.watch_log.mark(request(ada, 1, 5)).await.unwrap();
+    users.sort_unstable();
+    let mut walked = Vec::new();
+    let mut place = None;
+    loop {
+        let some = ports.watch_log.sequences_after(place, 3).await.unwrap();
+        let Some(last) = some.last() else { break };
+        assert!(some.len() <= 3);
+        place = Some(last.user);
+        walked.extend(some);
+    }
+    assert_eq!(walked.iter().map(|it| it.user).collect::<Vec<_>>(), users);
+    let of_ada = walked.iter().find(|it| it.user == ada);
+    assert_eq!(of_ada, Some(&UserSeq { user: ada, seq: 1, changed_at: at(5) }));
+    assert!(walked.iter().all(|it| it.user == ada || it.seq == 0));
+    // From behind somebody who has gone.
+    ports.accounts.delete(users[2], at(9)).await.unwrap();
+    let rest = ports.watch_log.sequences_after(Some(users[2]), 10).await.unwrap();
+    assert_eq!(rest.iter().map(|it| it.user).collect::<Vec<_>>(), users[3..]);
+}
+
 /// Users are found by the time of their last change, in order, from a place on.
 pub async fn changes_are_found_by_their_time(ports: &SqlPorts) {
     let mut users = Vec::new();
