@@ -4,6 +4,7 @@
 //! (`layers`), the span, the limit on its client, compression, the guard of its route (`guard`), then its handler, which
 //! lives in the file named after the first segment of its path.
 
+mod accept;
 mod answers;
 mod body;
 mod check;
@@ -53,6 +54,7 @@ mod movies_trending;
 mod packages;
 mod packages_read;
 mod reports;
+mod reports_export;
 mod subscriptions;
 mod users;
 mod watched;

@@ -1,19 +1,25 @@
 //! `/reports`: what users have watched, in four fields.
 
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderValue},
+    web::Data,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use watchme_actors::{
-    domain::{GenreId, MovieId, Page, Report, UserId},
+    domain::{GenreId, Invalid, MovieId, Page, PageRequest, Report, UserId},
     ports::UserFilter,
 };
 
 use super::{
-    AppState, ErrorCode, Problem,
+    AppState, ErrorCode, Problem, accept,
     check::Check,
     guard::Caller,
     pages::{self, PageBody},
-    query, respond, users,
+    query,
+    reports_export::Form,
+    respond, users,
 };
 
 /// A user's report. Exactly these four fields.
@@ -115,22 +121,61 @@ pub(crate) struct ReportsQuery {
     page_size: Option<String>,
 }
 
+/// What the list of reports can be sent as.
+const FORMS: [(&str, Option<Form>); 3] = [
+    ("application/json", None),
+    ("text/csv", Some(Form::Csv)),
+    ("application/x-ndjson", Some(Form::Ndjson)),
+];
+
 /// List every user's report
 ///
-/// In the order in which the accounts were made, those who watched nothing included.
+/// In the order in which the accounts were made, those who watched nothing included. As JSON a page
+/// of them; as `text/csv` or `application/x-ndjson`, where `Accept` prefers that, all of them, sent
+/// as fast as they are read: then there are no pages to ask for, and an answer that breaks off
+/// without its end (its last chunk) is not complete. In a CSV file, a text that a spreadsheet would
+/// take for a formula begins with an apostrophe.
 #[utoipa::path(get, path = "/api/v1/reports", tag = "reports", params(ReportsQuery),
-    responses((status = 200, description = "A page of reports", body = PageBody<ReportBody>)))]
+    responses((status = 200, description = "A page of reports, or all of them, one a line",
+        content((PageBody<ReportBody> = "application/json"), (String = "text/csv"),
+            (ReportBody = "application/x-ndjson")))))]
 pub(crate) async fn list(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, Problem> {
     let wanted: ReportsQuery = query::parse(&req)?;
     let mut check = Check::query();
     let page =
         pages::requested(&mut check, wanted.page_number.as_deref(), wanted.page_size.as_deref());
+    let form = accept::best(&req, &FORMS);
+    if let Some(Some(_all)) = form {
+        for (field, text) in [("pageNumber", &wanted.page_number), ("pageSize", &wanted.page_size)]
+        {
+            if text.is_some() {
+                check.refuse(field, Invalid::new("unexpected", "is for pages of JSON"));
+            }
+        }
+    }
     check.done()?;
+    let mut response = match form {
+        Some(None) => respond::ok(&page_of(&state, page).await?)?,
+        Some(Some(form)) => {
+            let genres = state.handles.genres.wait_for_list().await?;
+            state.exports.answer(&req, &state.handles.reports, genres, form).await?
+        }
+        None => {
+            let kinds = FORMS.map(|(kind, _)| kind).join(", ");
+            let detail = format!("reports can be sent as {kinds}");
+            return Err(Problem::new(ErrorCode::NotAcceptable, detail));
+        }
+    };
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+    Ok(response)
+}
+
+async fn page_of(state: &AppState, page: PageRequest) -> Result<PageBody<ReportBody>, Problem> {
     let users = state.ports.accounts.users(&UserFilter::default(), page).await?;
     let ids: Vec<UserId> = users.items.iter().map(|user| user.id).collect();
     let found = state.handles.reports.reports(&ids).await?;
     let genres = state.handles.genres.wait_for_list().await?;
-    let items = found.iter().map(|projection| projection.report(&genres).into()).collect();
+    let items = found.iter().map(|facts| facts.report(&genres).into()).collect();
     let page = Page::<ReportBody> { items, total_items: users.total_items, request: users.request };
-    respond::ok(&PageBody::from(page))
+    Ok(page.into())
 }

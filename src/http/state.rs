@@ -24,7 +24,8 @@ use watchme_actors::{
 
 use super::{
     ErrorCode, Problem, answers::Answers, idempotency::Fingerprints, layers::ClientLimit,
-    movies_asked::Understood, red::Red, throttle::Throttle, watched_at::WatchedAt,
+    movies_asked::Understood, red::Red, reports_export::Exports, throttle::Throttle,
+    watched_at::WatchedAt,
 };
 use crate::{
     auth::{AccountGate, Keys, Passwords, RefreshTokens, Tokens},
@@ -140,6 +141,7 @@ pub struct AppState {
     pub(crate) answers: Arc<Answers>,
     pub(crate) understood: Arc<Understood>,
     pub(crate) watched_at: Arc<WatchedAt>,
+    pub(crate) exports: Arc<Exports>,
     pub(crate) red: Arc<Red>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) settings: Arc<Settings>,
@@ -172,6 +174,7 @@ impl AppState {
             answers: Arc::new(Answers::new(&settings, &handles)),
             understood: Arc::new(Understood::new()),
             watched_at: Arc::new(WatchedAt::new(Arc::clone(&ports.watch_log), settings.replicated)),
+            exports: Arc::new(Exports::new()),
             red: Arc::new(Red::new()?),
             readiness,
             settings: Arc::new(settings),

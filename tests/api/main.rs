@@ -29,6 +29,7 @@ mod plays;
 mod problems;
 mod recovery;
 mod reports;
+mod reports_export;
 mod restart;
 mod sessions;
 mod subscriptions;

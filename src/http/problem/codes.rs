@@ -88,8 +88,8 @@ codes! {
     PlayNotFound = "play_not_found", NOT_FOUND, "There is no such play";
     /// The address exists, the method does not.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This method is not allowed here";
-    /// No acceptable encoding.
-    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "No acceptable encoding can be sent";
+    /// No acceptable encoding or media type.
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "Nothing that the client accepts can be sent";
     /// Head or body did not arrive in time.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
     /// Another account has the address.

@@ -64,6 +64,11 @@ impl Exchange {
         self.0.set(Phase::Answering);
     }
 
+    /// More is sent of an answer that is made while it is taken.
+    pub(crate) fn goes_on(&self) {
+        self.0.set(Phase::Idle { since: Instant::now() });
+    }
+
     /// The request has its answer, which may be the last one.
     pub(crate) fn ends(&self, keep_alive: bool) {
         let since = Instant::now();
@@ -305,6 +310,24 @@ mod tests {
         let failed = tasks.spawn_local(failed(connection));
         let time = tasks.run_until(failed).await.unwrap();
         about(time, Duration::from_secs(30) + IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_goes_on_is_given_up_when_it_is_not_taken_any_more() {
+        for keep_alive in [true, false] {
+            let (connection, _peer) = pair();
+            let exchange = connection.exchange();
+            exchange.begins();
+            exchange.ends(keep_alive);
+            let sending = async {
+                for _ in 0..10 {
+                    exchange.goes_on();
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                }
+            };
+            let (time, ()) = tokio::join!(failed(connection), sending);
+            about(time, Duration::from_secs(9 * 60) + IDLE);
+        }
     }
 
     #[tokio::test(start_paused = true)]

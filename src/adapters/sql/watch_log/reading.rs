@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{Any, AnyConnection, QueryBuilder, any::AnyRow};
 use watchme_actors::{
-    domain::{MovieId, MovieSnapshot, Page, PageRequest, Play, UserId, WatchedMark},
+    domain::{MovieId, MovieSnapshot, Page, PageRequest, Play, Timestamp, UserId, WatchedMark},
     ports::{History, MarkFilter, StoreError},
 };
 
