@@ -1,4 +1,4 @@
-//! Lists of movies that cost the same however many there are: an index in memory over everything
+//! Lists of movies whose pages cost about the same however many there are: an index in memory over everything
 //! that they are filtered and ordered by, published as a snapshot and kept true by one actor.
 
 mod actor;

@@ -52,8 +52,9 @@ pub(crate) async fn coded<B: MessageBody + 'static>(
         };
         let body = Encoder::response(coding, head, body);
         let may_be_kept = head.status.is_success() || head.status == StatusCode::NOT_MODIFIED;
-        if is_read && may_be_kept && !head.headers().contains_key(VARY) {
-            head.headers_mut().insert(VARY, BY_CODING);
+        let says_so = head.headers().get_all(VARY).any(|value| value == BY_CODING);
+        if is_read && may_be_kept && !says_so {
+            head.headers_mut().append(VARY, BY_CODING);
         }
         EitherBody::left(body)
     }))
