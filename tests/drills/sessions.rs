@@ -43,7 +43,9 @@ const ENDS: [End; 6] = [
 
 pub async fn ended(size: Size) -> String {
     let smtp = SmtpDouble::start().await;
-    let world = World::engines_with(&[("WATCHME_SMTP_URL", &smtp.url())]).await;
+    let url = smtp.url();
+    let mails = [("WATCHME_SMTP_URL", url.as_str()), ("WATCHME_MAIL_FROM", "drill@example.com")];
+    let world = World::engines_with(&mails).await;
     let mut replicas = world.replicas(2).await;
     let mut scene = Scene::of(&replicas, smtp).await;
     let mut text = String::from("refused elsewhere after at most");
