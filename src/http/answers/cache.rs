@@ -16,7 +16,7 @@ use actix_web::{
     rt,
 };
 use moka::{future, ops::compute::Op, sync};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use watchme_actors::changes::Alone;
 
 use super::encoded::{Encoded, Tag};
@@ -27,6 +27,9 @@ const MAX_AGE_ALONE: Duration = Duration::from_secs(10);
 /// For how long after its time an answer is still given while another one is made: long enough for
 /// whoever asks all the time, and short for what nobody has told of.
 const GRACE: Duration = Duration::from_secs(10);
+/// Who has been waiting this long for an answer to be made is given an overtaken one instead, where
+/// that is what the cache is for: a store that has just gone away is not known to be away.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// An answer that has been overtaken is kept this long for when the store is away.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// What is being made is forgotten as soon as those who waited have it; at the latest after this,
@@ -59,7 +62,8 @@ pub(crate) struct Bounds<K> {
     /// With everything that belongs to an entry.
     pub(crate) bytes: u64,
     pub(crate) max_age: Duration,
-    /// Whether an old answer is given, marked as such, where there is no other to be had.
+    /// Whether an old answer is given, marked as such, where there is no other to be had, or not
+    /// soon.
     pub(crate) outlasts_store: bool,
     /// What a key takes beside its fixed size, which is in the overhead.
     pub(crate) key_bytes: fn(&K) -> usize,
@@ -130,6 +134,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
 
     /// The answer for a key as of now, made where there is none; many who wait for the same wait for
     /// one. Nobody waits for one that is merely past its time: it is given, and made anew beside.
+    /// Where old answers outlast the store, nobody who could be given one waits for long.
     ///
     /// # Errors
     /// The problem with making it.
@@ -155,8 +160,12 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
             Look::Old(old) => old,
         };
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let made = self.made(key, stamp, make()).await;
-        self.or_old(made, old)
+        match old {
+            Some(old) if self.bounds.outlasts_store => {
+                self.made_soon(key, stamp, make(), old).await
+            }
+            _ => Ok(Served { entry: self.made(key, stamp, make()).await?, stale: false }),
+        }
     }
 
     /// The same, but what has to be made is not kept: the next one may have better luck.
@@ -175,7 +184,10 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
         };
         self.misses.fetch_add(1, Ordering::Relaxed);
         let made = make.await.map(|answer| Arc::new(Entry::new(answer, stamp)));
-        self.or_old(made, old)
+        match old {
+            Some(old) if self.bounds.outlasts_store => self.made_or(made, old),
+            _ => Ok(Served { entry: made?, stale: false }),
+        }
     }
 
     fn hit(&self, entry: Arc<Entry>) -> Served {
@@ -183,22 +195,44 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
         Served { entry, stale: false }
     }
 
-    fn or_old(
+    /// What is made where that is soon, else the old one; it goes on being made for the next.
+    async fn made_soon(
+        self: &Arc<Self>,
+        key: &K,
+        stamp: Stamp,
+        make: impl Future<Output = Result<Encoded, Problem>> + 'static,
+        old: Arc<Entry>,
+    ) -> Result<Served, Problem> {
+        let (cache, key) = (Arc::clone(self), key.clone());
+        let making = rt::spawn(async move { cache.made(&key, stamp, make).await });
+        match timeout(PATIENCE, making).await {
+            Ok(Ok(made)) => self.made_or(made, old),
+            Ok(Err(ended)) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The process is ending.
+                Err(_) => Ok(self.overtaken(old)),
+            },
+            Err(_) => Ok(self.overtaken(old)),
+        }
+    }
+
+    fn made_or(
         &self,
         made: Result<Arc<Entry>, Problem>,
-        old: Option<Arc<Entry>>,
+        old: Arc<Entry>,
     ) -> Result<Served, Problem> {
         match made {
             Ok(entry) => Ok(Served { entry, stale: false }),
-            Err(problem)
-                if self.bounds.outlasts_store && problem.code() == ErrorCode::StoreUnavailable =>
-            {
-                let entry = old.ok_or(problem)?;
-                self.stale.fetch_add(1, Ordering::Relaxed);
-                Ok(Served { entry, stale: true })
+            Err(problem) if problem.code() == ErrorCode::StoreUnavailable => {
+                Ok(self.overtaken(old))
             }
             Err(problem) => Err(problem),
         }
+    }
+
+    fn overtaken(&self, entry: Arc<Entry>) -> Served {
+        self.stale.fetch_add(1, Ordering::Relaxed);
+        Served { entry, stale: true }
     }
 
     fn look(&self, key: &K, stamp: Stamp) -> Look {

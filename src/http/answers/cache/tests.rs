@@ -222,6 +222,31 @@ async fn an_old_answer_is_better_than_none_where_that_was_said() {
 }
 
 #[actix_web::test]
+async fn nobody_waits_long_who_can_be_given_an_old_answer() {
+    tokio::time::pause();
+    let cache = cache_of(1 << 20, true, Alone::never());
+    given(&cache, FIRST, "a").await;
+    let second = later(FIRST);
+    let gate = Rc::new(Notify::new());
+    let slowly = || {
+        let gate = Rc::clone(&gate);
+        async move {
+            gate.notified().await;
+            Encoded::of(&"b")
+        }
+    };
+    for _ in 0..2 {
+        let began = Instant::now();
+        let served = cache.get(&1, second, slowly).await.unwrap();
+        assert!(served.stale && served.entry.answer.body() == "\"a\"");
+        assert!(began.elapsed() < 2 * PATIENCE);
+    }
+    gate.notify_waiters();
+    settled().await;
+    assert_eq!(given(&cache, second, "c").await, "\"b\"", "it went on being made");
+}
+
+#[actix_web::test]
 async fn what_is_not_to_be_kept_is_not() {
     let cache = cache();
     let made = async |text: &'static str| {
