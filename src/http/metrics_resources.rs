@@ -41,7 +41,7 @@ pub(super) fn pools(reading: &Reading, state: &AppState) -> Result<(), prometheu
     )?;
     reading.count(
         "watchme_sql_connection_refusals_total",
-        "Times that none came in time.",
+        "Times that none came in time, or would not have come soon.",
         "pool",
         &count(|it| it.refused),
     )?;

@@ -50,7 +50,7 @@ pub(super) const IDEMPOTENCY_KEYS: Kind = kind!("idempotency_keys", "created_at"
 impl SqlStore {
     async fn sweep_kind(&self, kind: &Kind, until: Timestamp) -> Result<u64, StoreError> {
         let bound: Option<i64> = self
-            .read(|mut tx| async move {
+            .read_on(|mut tx| async move {
                 sqlx::query_scalar(kind.batch)
                     .bind(until.as_millis())
                     .bind(BATCH)

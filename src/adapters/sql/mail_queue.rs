@@ -208,7 +208,7 @@ impl MailQueue for SqlStore {
     }
 
     async fn due(&self, limit: u32, now: Timestamp) -> Result<Vec<QueuedMail>, StoreError> {
-        self.read(|mut tx| async move {
+        self.read_on(|mut tx| async move {
             let rows = sqlx::query(DUE)
                 .bind(now.as_millis())
                 .bind(i64::from(limit))
@@ -268,7 +268,7 @@ impl MailQueue for SqlStore {
     }
 
     async fn backlog(&self) -> Result<MailBacklog, StoreError> {
-        self.read(|mut tx| async move {
+        self.read_on(|mut tx| async move {
             let row =
                 sqlx::query("SELECT COUNT(*) AS mails, MIN(created_at) AS oldest FROM mail_queue")
                     .fetch_one(&mut *tx)

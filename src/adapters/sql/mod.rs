@@ -5,6 +5,7 @@
 //! differs is in [`dialect`]. Every port reads and writes through the three ways of [`work`].
 
 mod accounts;
+mod admission;
 mod audit;
 mod batch;
 mod dead_letters;

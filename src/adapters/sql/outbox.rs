@@ -122,7 +122,7 @@ pub(super) async fn erased_between(
 ) -> Result<Vec<Erased>, StoreError> {
     let (place, id) = after.map_or((i64::MIN, 0), |(at, id)| (at.as_millis(), id));
     let rows = store
-        .read(|mut tx| async move {
+        .read_on(|mut tx| async move {
             sqlx::query(ERASED_BETWEEN)
                 .bind(from.as_millis().max(place))
                 .bind(to.as_millis())
@@ -189,7 +189,7 @@ impl Outbox for SqlStore {
 
     async fn unpublished(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
         let rows = self
-            .read(|mut tx| async move {
+            .read_on(|mut tx| async move {
                 sqlx::query(UNPUBLISHED).bind(i64::from(limit)).fetch_all(&mut *tx).await.db()
             })
             .await?;
@@ -242,7 +242,7 @@ impl Outbox for SqlStore {
         // In batches, so that none takes long or holds many rows, and up to what was published
         // before this began: the relay is publishing again what has been let go.
         let last = self
-            .read(|mut tx| async move {
+            .read_on(|mut tx| async move {
                 let row = sqlx::query(LAST_PUBLISHED).fetch_one(&mut *tx).await.db()?;
                 get::<Option<i64>>(&row, "last")
             })
@@ -262,14 +262,14 @@ impl Outbox for SqlStore {
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         let row = self
-            .read(|mut tx| async move { sqlx::query(BACKLOG).fetch_one(&mut *tx).await.db() })
+            .read_on(|mut tx| async move { sqlx::query(BACKLOG).fetch_one(&mut *tx).await.db() })
             .await?;
         Ok(Backlog { events: number(&row, "events")?, oldest: optional_time(&row, "oldest")? })
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
         let ids: Vec<i64> = self
-            .read(|mut tx| async move {
+            .read_on(|mut tx| async move {
                 sqlx::query_scalar(PURGEABLE)
                     .bind(before.as_millis())
                     .bind(BATCH as i64)

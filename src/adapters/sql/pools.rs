@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use sqlx::{
@@ -11,13 +11,14 @@ use sqlx::{
 };
 use watchme_actors::ports::{PoolUse, Pools};
 
-use super::{SqlStore, dialect::Frame, store::Engine};
+use super::{SqlStore, admission::Admission, dialect::Frame, store::Engine};
 
 /// How connections are waited for. Outlives the pools, which are renewed.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     reads: Counters,
     writes: Counters,
+    pub(super) line: Admission,
 }
 
 #[derive(Debug, Default)]
@@ -35,15 +36,21 @@ impl Waits {
         frame: Frame,
     ) -> Result<PoolConnection<Any>, sqlx::Error> {
         let counters = if frame == Frame::Write { &self.writes } else { &self.reads };
-        let since = Instant::now();
+        let place = self.line.line_up();
         let outcome = pool.acquire().await;
-        let waited = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let waited = if outcome.is_ok() { place.served() } else { place.given_up() };
+        let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         counters.asked.fetch_add(1, Ordering::Relaxed);
         counters.waited_micros.fetch_add(waited, Ordering::Relaxed);
         if outcome.is_err() {
             counters.refused.fetch_add(1, Ordering::Relaxed);
         }
         outcome
+    }
+
+    /// Somebody was told not to wait.
+    pub(super) fn turned_away(&self) {
+        self.reads.refused.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -66,7 +73,7 @@ fn use_of(name: &'static str, pool: &Pool<Any>, counters: &[&Counters]) -> PoolU
 impl Pools for SqlStore {
     /// `read` for a file, which has a single connection to write with; for a server `sql`.
     fn pools(&self) -> Vec<PoolUse> {
-        let Waits { reads, writes } = &*self.waits;
+        let Waits { reads, writes, .. } = &*self.waits;
         match &self.engine {
             Engine::File(file) => vec![use_of("read", &file.read, &[reads])],
             Engine::Server(server) => vec![use_of("sql", &server.pool(), &[reads, writes])],

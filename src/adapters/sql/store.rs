@@ -7,7 +7,7 @@ use sqlx::{
     any::AnyConnectOptions,
     migrate::{MigrateError, Migrator},
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 use watchme_actors::ports::{Probe, StoreError, Writes};
 
 use super::{
@@ -20,9 +20,6 @@ use super::{
     sqlite::SqliteFile,
 };
 
-/// Writes of requests that are under way or wait, at most: the last of them is answered a fraction of
-/// a second after it came, or refused at once.
-const PLACES: usize = 1_024;
 /// What a migration may take, with the wait for another replica that is at it.
 const MIGRATION: Duration = Duration::from_secs(600);
 
@@ -37,8 +34,6 @@ pub struct SqlStore {
     pub(super) engine: Engine,
     pub(super) dialect: Dialect,
     pub(super) news: Arc<News>,
-    /// For writes of requests that are under way or wait.
-    pub(super) places: Arc<Semaphore>,
     pub(super) waits: Arc<Waits>,
 }
 
@@ -68,8 +63,7 @@ impl SqlStore {
             }
             other => return Err(unavailable(format_args!("unknown database scheme `{other}`"))),
         };
-        let places = Arc::new(Semaphore::new(PLACES));
-        Ok(Self { engine, dialect, news, places, waits: Arc::default() })
+        Ok(Self { engine, dialect, news, waits: Arc::default() })
     }
 
     /// Brings the schema up to this version's; does nothing when it is there. Of several replicas
@@ -127,7 +121,7 @@ async fn run_on(server: &Server, migrations: &Migrator) -> Result<(), MigrateErr
 #[async_trait]
 impl Probe for SqlStore {
     async fn check(&self) -> Result<(), StoreError> {
-        self.read(|mut tx| async move {
+        self.read_on(|mut tx| async move {
             sqlx::query("SELECT 1").execute(&mut *tx).await.db()?;
             Ok(())
         })

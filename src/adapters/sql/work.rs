@@ -17,7 +17,7 @@ use super::{
     SqlStore,
     batch::{Answers, Batch},
     dialect::{Dialect, Frame},
-    errors::{Db, busy, connection_is_lost},
+    errors::{Db, connection_is_lost},
     store::Engine,
     writer::WriteConnection,
 };
@@ -162,8 +162,18 @@ impl Progress {
 }
 
 impl SqlStore {
-    /// Reads by one statement.
+    /// Reads by one statement. Where it would have to wait for long, it is refused.
     pub(super) async fn read<T, E, F>(&self, mut work: impl FnMut(Tx) -> F) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.admit(Frame::Single)?;
+        self.run(Frame::Single, &Batch::default(), |tx, _| work(tx)).await
+    }
+
+    /// Reads what the service has to, to go on with what it has begun: this is never refused.
+    pub(super) async fn read_on<T, E, F>(&self, mut work: impl FnMut(Tx) -> F) -> Result<T, E>
     where
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
@@ -171,18 +181,20 @@ impl SqlStore {
         self.run(Frame::Single, &Batch::default(), |tx, _| work(tx)).await
     }
 
-    /// Reads by several statements that see the same moment.
+    /// Reads by several statements that see the same moment. Where they would have to wait for long,
+    /// they are refused.
     pub(super) async fn snapshot<T, E, F>(&self, mut work: impl FnMut(Tx) -> F) -> Result<T, E>
     where
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
     {
+        self.admit(Frame::Snapshot)?;
         self.run(Frame::Snapshot, &Batch::default(), |tx, _| work(tx)).await
     }
 
     /// Writes in a transaction, which is committed when the work gives `Ok` and rolled back
     /// otherwise. On a server the work is done again where others were in its way, so that it must
-    /// have no effect but through its connection. Where too many wait, it is refused.
+    /// have no effect but through its connection. Where it would have to wait for long, it is refused.
     pub(super) async fn write<T, E, F>(&self, mut work: impl FnMut(Tx) -> F) -> Result<T, E>
     where
         E: From<StoreError>,
@@ -202,10 +214,7 @@ impl SqlStore {
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
     {
-        let _place = self.places.try_acquire().map_err(|_| {
-            self.news.refused();
-            busy()
-        })?;
+        self.admit(Frame::Write)?;
         self.run(Frame::Write, opening, work).await
     }
 
@@ -216,6 +225,17 @@ impl SqlStore {
         F: Future<Output = Result<T, E>>,
     {
         self.run(Frame::Write, &Batch::default(), |tx, _| work(tx)).await
+    }
+
+    /// Whether one more may wait. Work that has begun is not asked again.
+    fn admit(&self, frame: Frame) -> Result<(), StoreError> {
+        let line = match &self.engine {
+            Engine::File(file) if frame == Frame::Write => &file.writer.line,
+            _ => &self.waits.line,
+        };
+        line.admit().inspect_err(|_| {
+            if frame == Frame::Write { self.news.refused() } else { self.waits.turned_away() }
+        })
     }
 
     async fn run<T, E, F>(

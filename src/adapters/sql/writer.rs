@@ -13,14 +13,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sqlx::{AnyConnection, Connection, any::AnyConnectOptions};
 use tokio::{
@@ -31,6 +24,7 @@ use tokio::{
 use watchme_actors::ports::StoreError;
 
 use super::{
+    admission::{self, Admission},
     batch::{Answers, Batch},
     dialect::{Dialect, Frame},
     errors::{Db, unavailable},
@@ -59,12 +53,12 @@ pub(super) struct Writer {
     /// connection may not have come out of whole.
     connection: Arc<Mutex<Option<AnyConnection>>>,
     /// Who waits for a turn.
-    waiting: AtomicUsize,
+    pub(super) line: Admission,
 }
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer").field("waiting", &self.waiting).finish_non_exhaustive()
+        f.debug_struct("Writer").field("line", &self.line).finish_non_exhaustive()
     }
 }
 
@@ -90,7 +84,7 @@ impl Writer {
             news,
             group: Arc::default(),
             connection: Arc::default(),
-            waiting: AtomicUsize::new(0),
+            line: Admission::default(),
         }
     }
 
@@ -211,7 +205,7 @@ impl Writer {
     /// Gives the turn to the next one, who goes on in the same transaction; where there is none, or
     /// enough is done, it is committed first.
     fn pass_on(self: &Arc<Self>, group: OwnedMutexGuard<Group>) {
-        let nobody = self.waiting.load(Ordering::SeqCst) == 0;
+        let nobody = self.line.waiting() == 0;
         if !group.members.is_empty() && (nobody || group.members.len() >= GROUP) {
             tokio::spawn(Arc::clone(self).commit(group));
         }
@@ -249,14 +243,13 @@ impl Writer {
 /// A place in the line, from its end to the end of the work.
 struct Place<'a> {
     writer: &'a Arc<Writer>,
-    waits: bool,
+    waits: Option<admission::Place<'a>>,
     left: bool,
 }
 
 impl<'a> Place<'a> {
     fn take(writer: &'a Arc<Writer>) -> Self {
-        writer.waiting.fetch_add(1, Ordering::SeqCst);
-        Self { writer, waits: true, left: false }
+        Self { writer, waits: Some(writer.line.line_up()), left: false }
     }
 
     async fn turn(&mut self) -> Result<OwnedMutexGuard<Group>, StoreError> {
@@ -264,8 +257,7 @@ impl<'a> Place<'a> {
         let group = timeout(self.writer.patience, group)
             .await
             .map_err(|_| unavailable("no turn to write came in time"))?;
-        self.writer.waiting.fetch_sub(1, Ordering::SeqCst);
-        self.waits = false;
+        self.waits.take().map(admission::Place::served);
         if group.closed {
             return Err(unavailable("the store is closed"));
         }
@@ -281,7 +273,7 @@ impl<'a> Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let writer = self.writer;
-        let others = self.waits && writer.waiting.fetch_sub(1, Ordering::SeqCst) > 1;
+        let others = self.waits.take().is_some() && writer.line.waiting() > 0;
         if self.left || others {
             return;
         }

@@ -198,7 +198,7 @@ pub(super) async fn watched_movies(
 pub(super) async fn history(store: &SqlStore, user: UserId) -> Result<Option<History>, StoreError> {
     // One statement is one snapshot on every engine.
     let rows = store
-        .read(|mut tx| async move {
+        .read_on(|mut tx| async move {
             sqlx::query(HISTORY).bind(user.to_string()).fetch_all(&mut *tx).await.db()
         })
         .await?;

@@ -55,7 +55,7 @@ pub(super) async fn of(store: &SqlStore, users: &[UserId]) -> Result<Vec<UserSeq
     let mut found = Vec::with_capacity(users.len());
     for batch in users.chunks(BATCH) {
         let rows = store
-            .read(|mut tx| async move { of_query(batch).build().fetch_all(&mut *tx).await.db() })
+            .read_on(|mut tx| async move { of_query(batch).build().fetch_all(&mut *tx).await.db() })
             .await?;
         for row in &rows {
             found.push(seq_from(row)?);
@@ -72,7 +72,7 @@ pub(super) async fn after(
     let place = after.map(|user| user.to_string()).unwrap_or_default();
     let place = place.as_str();
     let rows = store
-        .read(|mut tx| async move {
+        .read_on(|mut tx| async move {
             let query = sqlx::query(AFTER).bind(place).bind(i64::from(limit));
             query.fetch_all(&mut *tx).await.db()
         })
@@ -93,7 +93,7 @@ pub(super) async fn changed_between(
     };
     let user = user.as_str();
     let rows = store
-        .read(|mut tx| async move {
+        .read_on(|mut tx| async move {
             sqlx::query(CHANGED_BETWEEN)
                 .bind(from.as_millis().max(place))
                 .bind(to.as_millis())
