@@ -9,7 +9,10 @@ use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, Supervised, WrapFuture,
 };
 use rand::RngExt;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep_until},
+};
 
 use super::{
     LEASE_NAME,
@@ -37,6 +40,8 @@ const LEFT_TO_OTHERS: Duration = Duration::from_secs(2);
 /// Who does not hold the lease asks for it this often.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 const BATCH: u32 = 1_024;
+/// From the beginning of one round to that of the next, at least: what comes meanwhile goes together.
+const PACE: Duration = Duration::from_millis(20);
 /// How long published events stay in the outbox, to be published again on request.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3_600);
 const PURGE_EVERY: Duration = Duration::from_secs(600);
@@ -85,12 +90,14 @@ impl Relay {
         let mut refused = 0;
         let mut purge_at = Instant::now() + PURGE_EVERY;
         while !*stopping.borrow() {
+            let began = Instant::now();
             let round = self.round(&mut held_until).await;
             if let Ok(Round::More | Round::Done) = round {
                 backoff.reset();
                 refused = 0;
             }
             let mut idle = false;
+            let next = began + PACE;
             let wait = match round {
                 Ok(Round::More) => continue,
                 Ok(Round::Done) => {
@@ -123,7 +130,7 @@ impl Relay {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 // While the bus refuses, more events are no reason to hurry.
-                () = committed.notified(), if idle => {}
+                () = woken(&committed, next), if idle => {}
                 _ = stopping.wait_for(|stop| *stop) => {}
             }
         }
@@ -178,6 +185,12 @@ impl Relay {
             }
         }
     }
+}
+
+/// Ends when there is something to publish, and it is time to.
+async fn woken(committed: &Notify, next: Instant) {
+    committed.notified().await;
+    sleep_until(next).await;
 }
 
 enum Round {

@@ -41,21 +41,30 @@ pub(super) struct Counters {
     pub(super) written: Notify,
 }
 
+/// The event that a message carries.
+///
+/// # Errors
+/// Why it cannot be read, whenever it comes.
+pub(super) fn event_of(message: &BusMessage) -> Result<WatchEvent, String> {
+    if let Some(reason) = &message.unreadable {
+        return Err(reason.clone());
+    }
+    match serde_json::from_str::<WatchEvent>(&message.payload) {
+        Ok(event) if event.user_id == message.user_id => Ok(event),
+        Ok(_) => Err("the event is of another user than its subject".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 impl Folding {
     /// Deals with a message for good: folds it, drops it, or puts it aside.
     ///
     /// # Errors
     /// When a store or the bus fails for now: the message must come again.
     pub(super) async fn take(&self, message: &BusMessage) -> Result<(), FoldError> {
-        if let Some(reason) = &message.unreadable {
-            return self.poison(message, reason).await;
-        }
-        let event = match serde_json::from_str::<WatchEvent>(&message.payload) {
-            Ok(event) if event.user_id == message.user_id => event,
-            Ok(_) => {
-                return self.poison(message, "the event is of another user than its subject").await;
-            }
-            Err(error) => return self.poison(message, &error.to_string()).await,
+        let event = match event_of(message) {
+            Ok(event) => event,
+            Err(reason) => return self.poison(message, &reason).await,
         };
         let folded = match &event.change {
             WatchChange::Erased => self.erase(&event).await,
@@ -66,9 +75,13 @@ impl Folding {
             Err(FoldError::Corrupt(reason)) => return self.bury(message, &reason).await,
             outcome => outcome?,
         }
+        self.note_lag(&event);
+        Ok(())
+    }
+
+    pub(super) fn note_lag(&self, event: &WatchEvent) {
         let lag = self.clock.now().since(event.at);
         self.counters().lag_millis.store(millis(lag), Ordering::Relaxed);
-        Ok(())
     }
 
     async fn fold(&self, event: &WatchEvent) -> Result<(), FoldError> {
@@ -99,6 +112,7 @@ impl Folding {
                 FoldOutcome::Applied(next) => {
                     if self.projector.reports.advance(before.last_seq, &next).await? {
                         self.applied(event);
+                        self.counters().written.notify_waiters();
                         return Ok(());
                     }
                 }
@@ -124,6 +138,7 @@ impl Folding {
         self.projector.reports.erase(event.user_id).await?;
         self.bus.erase(event.user_id).await?;
         self.applied(event);
+        self.counters().written.notify_waiters();
         Ok(())
     }
 
@@ -131,9 +146,8 @@ impl Folding {
         &self.projector.counters
     }
 
-    fn applied(&self, event: &WatchEvent) {
+    pub(super) fn applied(&self, event: &WatchEvent) {
         self.counters().applied.fetch_add(1, Ordering::Relaxed);
-        self.counters().written.notify_waiters();
         if let WatchChange::Marked { movie, .. } = &event.change {
             self.tally.marked(movie.movie_id, event.at);
         }

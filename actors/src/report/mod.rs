@@ -10,6 +10,7 @@ mod projector;
 mod rebuild;
 mod reconcile;
 mod remembered;
+mod together;
 
 pub use handle::{ReportHandle, ReportPorts, ReportStatus};
 pub use rebuild::{RebuildPorts, Rebuilt, rebuild};

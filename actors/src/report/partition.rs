@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout_at},
 };
 
-use super::fold::Folding;
+use super::{fold::Folding, together::Together};
 use crate::{
     backoff::Backoff,
     domain::UserId,
@@ -222,12 +222,15 @@ impl Partition {
                 deliveries = consumer.next(BATCH) => deliveries?,
             };
             let stop = &*stopping;
+            let Together { folded, left, outcome } =
+                self.folding.take_together(by_user(deliveries)).await;
             // Each user's events one after another; who is slow holds up nobody else in the batch.
-            let outcomes: Vec<(usize, Result<(), BusError>)> = stream::iter(by_user(deliveries))
+            let mut outcomes: Vec<(usize, Result<(), BusError>)> = stream::iter(left)
                 .map(|deliveries| self.fold_one_user(deliveries, stop))
                 .buffer_unordered(AT_ONCE)
                 .collect()
                 .await;
+            outcomes.push((folded, outcome));
             if outcomes.iter().any(|(folded, _)| *folded > 0) {
                 backoff.reset();
             }

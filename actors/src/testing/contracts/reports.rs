@@ -60,6 +60,31 @@ pub async fn only_the_stored_sequence_advances(ports: &DocumentPorts) {
     }
 }
 
+/// Several at once, each with its own guard: who is not where it should be holds up nobody.
+pub async fn several_advance_at_once(ports: &DocumentPorts) {
+    let users: Vec<UserId> = (0..60).map(|_| UserId::generate()).collect();
+    for user in &users[20..] {
+        assert!(ports.reports.replace(&projection(*user, 5, 1)).await.unwrap());
+    }
+    // In turn: absent and to begin, absent and not; where it should be, behind, ahead.
+    let from = |n: usize| match n {
+        0..20 => [0, 1][n % 2],
+        _ => [5, 4, 6, 0][n % 4],
+    };
+    let steps: Vec<(u64, Projection)> =
+        users.iter().enumerate().map(|(n, user)| (from(n), projection(*user, 7, 2))).collect();
+    let outcomes = ports.reports.advance_all(&steps).await;
+    assert_eq!(outcomes.len(), steps.len());
+    for (n, outcome) in outcomes.into_iter().enumerate() {
+        let right = from(n) == if n < 20 { 0 } else { 5 };
+        assert_eq!(outcome.unwrap(), right, "{n}");
+        let before = (n >= 20).then(|| projection(users[n], 5, 1));
+        let expected = if right { Some(projection(users[n], 7, 2)) } else { before };
+        assert_eq!(stored(ports, users[n]).await, expected, "{n}");
+    }
+    assert!(ports.reports.advance_all(&[]).await.is_empty());
+}
+
 /// A stored projection that has no event yet counts as the absent one does.
 pub async fn a_stored_zero_advances(ports: &DocumentPorts) {
     let user = UserId::generate();
@@ -147,6 +172,7 @@ macro_rules! reports_contract {
                 an_unknown_user_has_none,
                 events_advance_step_by_step,
                 only_the_stored_sequence_advances,
+                several_advance_at_once,
                 a_stored_zero_advances,
                 a_rebuilt_projection_never_goes_back,
                 several_are_read_at_once,

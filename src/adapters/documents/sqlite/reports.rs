@@ -1,8 +1,9 @@
 //! The reports port. Each write is one statement that carries its own guard.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
+use serde::Serialize;
 use watchme_actors::{
     domain::{Projection, UserId},
     ports::{Reports, StoreError},
@@ -64,6 +65,20 @@ impl Reports for SqliteDocuments {
         Ok(written.rows_affected() == 1)
     }
 
+    async fn advance_all(&self, steps: &[(u64, Projection)]) -> Vec<Result<bool, StoreError>> {
+        let advanced = self.advance_stored(steps).await;
+        let mut outcomes = Vec::with_capacity(steps.len());
+        for (from_seq, next) in steps {
+            outcomes.push(match &advanced {
+                // There may be nothing yet.
+                _ if *from_seq == 0 => self.advance(*from_seq, next).await,
+                Ok(advanced) => Ok(advanced.contains(&next.user_id.to_string())),
+                Err(error) => Err(error.clone()),
+            });
+        }
+        outcomes
+    }
+
     async fn replace(&self, rebuilt: &Projection) -> Result<bool, StoreError> {
         let user = rebuilt.user_id.to_string();
         let written = sqlx::query(
@@ -88,6 +103,48 @@ impl Reports for SqliteDocuments {
             .await
             .map(drop)
             .map_err(store_error)
+    }
+}
+
+/// A step as the statement reads it.
+#[derive(Serialize)]
+struct Step {
+    user: String,
+    from: i64,
+    to: i64,
+    document: String,
+}
+
+impl SqliteDocuments {
+    /// Stores those that are stored already in one statement; the users of those that it did.
+    async fn advance_stored(
+        &self,
+        steps: &[(u64, Projection)],
+    ) -> Result<HashSet<String>, StoreError> {
+        let stored = steps.iter().filter(|(from_seq, _)| *from_seq > 0);
+        let stored: Vec<Step> = stored
+            .map(|(from_seq, next)| {
+                let user = next.user_id.to_string();
+                let document = write(KIND, &user, next)?;
+                let (from, to) = (sequence(*from_seq)?, sequence(next.last_seq)?);
+                Ok(Step { user, from, to, document })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        if stored.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let advanced: Vec<String> = sqlx::query_scalar(
+            "UPDATE projections SET last_seq = step.value ->> 'to', document = step.value ->> 'document'
+             FROM json_each(?) AS step
+             WHERE projections.user_id = step.value ->> 'user'
+             AND projections.last_seq = step.value ->> 'from'
+             RETURNING projections.user_id",
+        )
+        .bind(write("steps of", "reports", &stored)?)
+        .fetch_all(&self.writer)
+        .await
+        .map_err(store_error)?;
+        Ok(advanced.into_iter().collect())
     }
 }
 

@@ -1,0 +1,119 @@
+//! Folding what has come together, with one look and one write for all of its users.
+
+use std::sync::atomic::Ordering;
+
+use futures_util::future::join_all;
+
+use super::fold::{Folding, event_of};
+use crate::{
+    domain::{FoldOutcome, Projection, WatchEvent},
+    ports::{BusError, Delivery},
+};
+
+/// What has become of a batch.
+pub(super) struct Together {
+    /// Messages that were dealt with.
+    pub(super) folded: usize,
+    /// Those for whom this was not enough, user by user, in their order.
+    pub(super) left: Vec<Vec<Delivery>>,
+    pub(super) outcome: Result<(), BusError>,
+}
+
+/// One user's messages, as far as they simply follow what is stored.
+struct Turn {
+    from_seq: u64,
+    next: Projection,
+    /// The event where it is news, and nothing where it has been folded before.
+    plain: Vec<(Delivery, Option<WatchEvent>)>,
+    left: Vec<Delivery>,
+}
+
+impl Turn {
+    fn of(stored: Projection, deliveries: Vec<Delivery>) -> Self {
+        let (from_seq, mut next) = (stored.last_seq, stored);
+        let (mut plain, mut left) = (Vec::with_capacity(deliveries.len()), Vec::new());
+        let mut deliveries = deliveries.into_iter();
+        for mut delivery in deliveries.by_ref() {
+            let event = event_of(&delivery.message).ok();
+            let outcome = event.as_ref().map(|event| next.fold(event));
+            let news = match outcome {
+                Some(FoldOutcome::Applied(advanced)) => {
+                    next = advanced;
+                    event
+                }
+                Some(FoldOutcome::Duplicate) => None,
+                Some(FoldOutcome::Gap | FoldOutcome::Erased) | None => {
+                    left.push(delivery);
+                    break;
+                }
+            };
+            delivery.answer.begun();
+            plain.push((delivery, news));
+        }
+        left.extend(deliveries);
+        Self { from_seq, next, plain, left }
+    }
+}
+
+impl Folding {
+    /// Deals with what is plain of a batch: events that follow the stored projection one after
+    /// another, or were folded before. Everything else, and whatever fails, is left.
+    pub(super) async fn take_together(&self, users: Vec<Vec<Delivery>>) -> Together {
+        let ids: Vec<_> =
+            users.iter().filter_map(|of_user| Some(of_user.first()?.message.user_id)).collect();
+        let reports = &self.projector.reports;
+        // Who is left is read alone, and then it is told what is wrong.
+        let mut stored = reports.projections(&ids).await.unwrap_or_default();
+        let (mut turns, mut left) = (Vec::with_capacity(users.len()), Vec::new());
+        for of_user in users {
+            let first = of_user.first();
+            match first.and_then(|first| stored.remove(&first.message.user_id)) {
+                Some(stored) => turns.push(Turn::of(stored, of_user)),
+                None => left.push(of_user),
+            }
+        }
+        turns.retain_mut(|turn| {
+            let begun = !turn.plain.is_empty();
+            if !begun {
+                left.push(std::mem::take(&mut turn.left));
+            }
+            begun
+        });
+        let steps: Vec<_> = turns.iter().map(|turn| (turn.from_seq, turn.next.clone())).collect();
+        let written = if steps.is_empty() { Vec::new() } else { reports.advance_all(&steps).await };
+        let mut acknowledgements = Vec::new();
+        for (turn, written) in turns.into_iter().zip(written) {
+            let Turn { plain, left: mut after, .. } = turn;
+            if matches!(written, Ok(true)) {
+                for (Delivery { answer, .. }, news) in plain {
+                    self.folded(news.as_ref());
+                    acknowledgements.push(answer.acknowledge());
+                }
+            } else {
+                let again = plain.into_iter().map(|(delivery, _)| delivery);
+                after.splice(0..0, again);
+            }
+            if !after.is_empty() {
+                left.push(after);
+            }
+        }
+        let folded = acknowledgements.len();
+        if folded > 0 {
+            self.projector.counters.written.notify_waiters();
+        }
+        let outcome = join_all(acknowledgements).await.into_iter().collect();
+        Together { folded, left, outcome }
+    }
+
+    fn folded(&self, news: Option<&WatchEvent>) {
+        match news {
+            Some(event) => {
+                self.applied(event);
+                self.note_lag(event);
+            }
+            None => {
+                self.projector.counters.duplicates.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
