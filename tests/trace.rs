@@ -86,8 +86,7 @@ async fn a_stop_sends_the_last_spans_and_lines_name_theirs() {
 
     let log = fs::read_to_string(&log).unwrap();
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let answered: Vec<Value> =
-        lines.filter(|line| line["span"]["route"] == "/api/v1/genres").collect();
+    let answered: Vec<Value> = lines.filter(|line| line["route"] == "/api/v1/genres").collect();
     assert_eq!(answered.len(), 1, "{log}");
     assert_eq!(answered[0]["trace_id"], span.trace.as_str());
     assert_eq!(answered[0]["span_id"], span.id.as_str());

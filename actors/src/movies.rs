@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use moka::{future, sync::Cache};
+use moka::{future, sync};
+use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
 use crate::{
@@ -88,8 +89,9 @@ pub struct Movies {
     changes: Arc<dyn ChangeFeed>,
     clock: Arc<dyn Clock>,
     alone: Alone,
-    details: Cache<MovieId, Remembered>,
-    searched: Cache<String, ()>,
+    ttl: Duration,
+    details: Arc<Cache<MovieId, Remembered>>,
+    searched: sync::Cache<String, ()>,
     /// Counts what was forgotten: what was read before is not remembered after.
     epoch: Arc<AtomicU64>,
     /// Details that are being read, each once for everybody who waits, by what was forgotten before.
@@ -116,8 +118,9 @@ impl Movies {
             index,
             changes,
             clock,
-            details: Cache::builder().max_capacity(REMEMBERED).time_to_live(ttl).build(),
-            searched: Cache::builder().max_capacity(REMEMBERED).time_to_live(ttl).build(),
+            ttl,
+            details: Arc::new(Cache::new(REMEMBERED as usize)),
+            searched: sync::Cache::builder().max_capacity(REMEMBERED).time_to_live(ttl).build(),
             epoch: Arc::default(),
             under_way: future::Cache::builder()
                 .max_capacity(REMEMBERED)
@@ -245,9 +248,11 @@ impl Movies {
     pub(crate) fn heard(&self, change: Change) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         match change {
-            Change::Movie(id) => self.details.invalidate(&id),
+            Change::Movie(id) => {
+                self.details.remove(&id);
+            }
             Change::AllMovies => {
-                self.details.invalidate_all();
+                self.details.clear();
                 self.searched.invalidate_all();
             }
             _ => {}
@@ -256,8 +261,8 @@ impl Movies {
 
     fn remembered(&self, id: MovieId) -> Option<Remembered> {
         let found = self.details.get(&id)?;
-        let too_old = self.alone.now() && found.since.elapsed() >= MAX_AGE_ALONE;
-        (!too_old).then_some(found)
+        let max_age = if self.alone.now() { self.ttl.min(MAX_AGE_ALONE) } else { self.ttl };
+        (found.since.elapsed() < max_age).then_some(found)
     }
 
     fn remember(&self, id: MovieId, found: Option<&Found>) {

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use moka::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use watchme_actors::{
@@ -62,6 +62,16 @@ pub enum TokenError {
 /// An access token as it is sent.
 type Token = Box<str>;
 
+/// What a remembered token takes.
+#[derive(Clone)]
+struct Weighed;
+
+impl Weighter<Token, Arc<Claims>> for Weighed {
+    fn weight(&self, token: &Token, _: &Arc<Claims>) -> u64 {
+        (token.len() + OVERHEAD) as u64
+    }
+}
+
 /// A token that was just issued.
 #[derive(Clone)]
 pub struct IssuedToken {
@@ -79,7 +89,7 @@ pub struct Tokens {
     validation: Validation,
     lifetime: Duration,
     /// What genuine tokens say. Whether they count yet, or still, is looked at each time.
-    genuine: Cache<Token, Arc<Claims>>,
+    genuine: Cache<Token, Arc<Claims>, Weighed>,
     clock: Arc<dyn Clock>,
 }
 
@@ -109,12 +119,7 @@ impl Tokens {
                 .collect(),
             validation,
             lifetime,
-            genuine: Cache::builder()
-                .max_capacity(REMEMBERED)
-                .weigher(|token: &Token, _: &Arc<Claims>| {
-                    u32::try_from(token.len() + OVERHEAD).unwrap_or(u32::MAX)
-                })
-                .build(),
+            genuine: Cache::with_weighter(REMEMBERED as usize / 1_024, REMEMBERED, Weighed),
             clock,
         }
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::HttpRequest;
-use moka::sync::Cache;
+use quick_cache::{Equivalent, Weighter, sync::Cache};
 use watchme_actors::domain::{Entitlement, GenreId, MovieQuery};
 
 use super::{
@@ -33,14 +33,30 @@ pub(crate) enum Kind {
 }
 
 /// Queries that were understood before, and what they ask for.
-pub(crate) struct Understood(Cache<(Kind, Box<str>), Arc<Wanted>>);
+pub(crate) struct Understood(Cache<(Kind, Box<str>), Arc<Wanted>, Weighed>);
+
+#[derive(Clone)]
+struct Weighed;
+
+impl Weighter<(Kind, Box<str>), Arc<Wanted>> for Weighed {
+    fn weight(&self, (_, query): &(Kind, Box<str>), wanted: &Arc<Wanted>) -> u64 {
+        (query.len() + wanted.bytes() + OVERHEAD) as u64
+    }
+}
+
+/// A key that owns nothing. It hashes as the one that does.
+#[derive(Hash)]
+struct Asked<'a>(Kind, &'a str);
+
+impl Equivalent<(Kind, Box<str>)> for Asked<'_> {
+    fn equivalent(&self, (kind, query): &(Kind, Box<str>)) -> bool {
+        self.0 == *kind && *self.1 == **query
+    }
+}
 
 impl Understood {
     pub(crate) fn new() -> Self {
-        let weigh = |(_, query): &(Kind, Box<str>), wanted: &Arc<Wanted>| {
-            u32::try_from(query.len() + wanted.bytes() + OVERHEAD).unwrap_or(u32::MAX)
-        };
-        Self(Cache::builder().max_capacity(MAX_BYTES).weigher(weigh).build())
+        Self(Cache::with_weighter(MAX_BYTES as usize / OVERHEAD, MAX_BYTES, Weighed))
     }
 
     /// What a request for a list asks for.
@@ -52,12 +68,11 @@ impl Understood {
         if text.len() > MAX_QUERY {
             return understand(kind, req).map(Arc::new);
         }
-        let key = (kind, Box::from(text));
-        if let Some(wanted) = self.0.get(&key) {
+        if let Some(wanted) = self.0.get(&Asked(kind, text)) {
             return Ok(wanted);
         }
         let wanted = Arc::new(understand(kind, req)?);
-        self.0.insert(key, Arc::clone(&wanted));
+        self.0.insert((kind, text.into()), Arc::clone(&wanted));
         Ok(wanted)
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
+    filter::Targets,
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer, layer as lines},
     layer::SubscriberExt,
     registry,
@@ -20,9 +21,17 @@ use super::TelemetryError;
 use crate::config::{Config, LogFormat};
 
 /// What the operator has asked for, without the lines that the client of NATS writes at each attempt
-/// to come back: the bus tells once what is wrong. Who wants them names them.
-fn filter(asked: &str) -> String {
-    if asked.contains("async_nats") { asked.to_owned() } else { format!("{asked},async_nats=off") }
+/// to come back: the bus tells once what is wrong. Who wants them names them. Where no spans are
+/// named, none are looked at.
+fn filter<S: Subscriber>(asked: &str) -> Result<Box<dyn Layer<S> + Send + Sync>, TelemetryError> {
+    let asked =
+        if asked.contains("async_nats") { asked.into() } else { format!("{asked},async_nats=off") };
+    if let Ok(targets) = asked.parse::<Targets>() {
+        return Ok(targets.boxed());
+    }
+    let filter =
+        EnvFilter::try_new(asked).map_err(|error| TelemetryError::Logs(error.to_string()))?;
+    Ok(filter.boxed())
 }
 
 /// Starts logging for the whole process. Panics are logged as errors, without their backtrace.
@@ -30,8 +39,7 @@ fn filter(asked: &str) -> String {
 /// # Errors
 /// When the filter cannot be read or logging was started before.
 pub fn init(config: &Config) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(filter(&config.log_filter))
-        .map_err(|error| TelemetryError::Logs(error.to_string()))?;
+    let filter = filter(&config.log_filter)?;
     let terminal = io::stderr().is_terminal();
     let format =
         config.log_format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });

@@ -8,7 +8,8 @@ use std::{
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, Supervised, WrapFuture,
 };
-use moka::sync::Cache;
+use moka::sync;
+use quick_cache::sync::Cache;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
@@ -23,7 +24,7 @@ use crate::{
 
 type Answer = Result<Arc<UserEntitlement>, EntitlementError>;
 /// Versions never change, so what was read once stays true.
-type VersionGenres = Cache<(PackageId, u32), GenreSet>;
+type VersionGenres = sync::Cache<(PackageId, u32), GenreSet>;
 
 /// Everybody who waits for one user's read.
 struct Reading {
@@ -37,7 +38,7 @@ pub(super) struct EntitlementActor {
     life: LifeLine,
     ports: EntitlementPorts,
     settings: EntitlementSettings,
-    published: Cache<UserId, Arc<UserEntitlement>>,
+    published: Arc<Cache<UserId, Arc<UserEntitlement>>>,
     versions: VersionGenres,
     readings: HashMap<UserId, Reading>,
 }
@@ -47,14 +48,14 @@ impl EntitlementActor {
         life: LifeLine,
         ports: EntitlementPorts,
         settings: EntitlementSettings,
-        published: Cache<UserId, Arc<UserEntitlement>>,
+        published: Arc<Cache<UserId, Arc<UserEntitlement>>>,
     ) -> Self {
         Self {
             life,
             ports,
             settings,
             published,
-            versions: Cache::new(10_000),
+            versions: sync::Cache::new(10_000),
             readings: HashMap::new(),
         }
     }
@@ -167,7 +168,7 @@ impl Handler<Forget> for EntitlementActor {
     fn handle(&mut self, message: Forget, _: &mut Context<Self>) {
         match message {
             Forget::User(user) => {
-                self.published.invalidate(&user);
+                self.published.remove(&user);
                 if let Some(reading) = self.readings.get_mut(&user) {
                     reading.outdated = true;
                 }
@@ -177,11 +178,9 @@ impl Handler<Forget> for EntitlementActor {
                 let holds = |entry: &UserEntitlement| {
                     entry.sources.iter().any(|source| source.holding.package.id == package)
                 };
-                for (user, _) in self.published.iter().filter(|(_, entry)| holds(entry)) {
-                    self.published.invalidate(user.as_ref());
-                }
+                self.published.retain(|_, entry| !holds(entry));
             }
-            Forget::Everything => self.published.invalidate_all(),
+            Forget::Everything => self.published.clear(),
         }
         // A read under way may have begun before the change, whatever it reads.
         for reading in self.readings.values_mut() {

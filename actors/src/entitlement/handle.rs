@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::ArbiterHandle;
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 
 use super::{
     actor::EntitlementActor,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Users whose entitlement is remembered; the least used are forgotten first.
-const REMEMBERED: u64 = 100_000;
+const REMEMBERED: usize = 100_000;
 
 /// What the operator sets.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +47,7 @@ pub struct EntitlementPorts {
 #[derive(Clone)]
 pub struct EntitlementHandle {
     actor: ActorRef<EntitlementActor>,
-    published: Cache<UserId, Arc<UserEntitlement>>,
+    published: Arc<Cache<UserId, Arc<UserEntitlement>>>,
     clock: Arc<dyn Clock>,
     alone: Alone,
     settings: EntitlementSettings,
@@ -60,18 +60,18 @@ impl EntitlementHandle {
         ports: EntitlementPorts,
         settings: EntitlementSettings,
     ) -> Self {
-        let published = Cache::new(REMEMBERED);
+        let published = Arc::new(Cache::new(REMEMBERED));
         let (clock, alone) = (Arc::clone(&ports.clock), ports.alone.clone());
         let spec = ActorSpec {
             name: "entitlement",
             max_under_way: 4_096,
             deadline: Duration::from_secs(5),
         };
-        let shared = published.clone();
+        let shared = Arc::clone(&published);
         let actor = ActorRef::start(arbiter, spec, move |life| {
             // What a dead actor was told last, nobody knows.
-            shared.invalidate_all();
-            EntitlementActor::new(life, ports.clone(), settings, shared.clone())
+            shared.clear();
+            EntitlementActor::new(life, ports.clone(), settings, Arc::clone(&shared))
         });
         Self { actor, published, clock, alone, settings }
     }
@@ -101,7 +101,7 @@ impl EntitlementHandle {
         if let Err(error) = self.actor.call_always(Forget::User(user)).await {
             // Its reads under way died with it, or will see the message first.
             tracing::warn!(%error, %user, "an entitlement is forgotten past the actor");
-            self.published.invalidate(&user);
+            self.published.remove(&user);
         }
     }
 
@@ -118,7 +118,7 @@ impl EntitlementHandle {
     async fn forget_many(&self, message: Forget) {
         if let Err(error) = self.actor.call_always(message).await {
             tracing::warn!(%error, ?message, "every entitlement is forgotten past the actor");
-            self.published.invalidate_all();
+            self.published.clear();
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix::ArbiterHandle;
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 
 use super::{
     actor::{TrendingActor, Work},
@@ -27,7 +27,7 @@ use crate::{
 /// A user who reads a movie's details again within this is not counted again.
 const ONCE_IN: Duration = Duration::from_secs(3_600);
 /// Views that are remembered, so that they are not counted again.
-const REMEMBERED: u64 = 100_000;
+const REMEMBERED: usize = 100_000;
 
 /// What the actor works with.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ pub struct TrendingHandle {
     clock: Arc<dyn Clock>,
     tally: Tally,
     films: Arc<Published<TrendingFilms>>,
-    seen: Cache<(UserId, MovieId), Timestamp>,
+    seen: Arc<Cache<(UserId, MovieId), Timestamp>>,
     repeated: Arc<AtomicU64>,
 }
 
@@ -79,7 +79,7 @@ impl TrendingHandle {
             ActorSpec { name: "trending", max_under_way: 16, deadline: Duration::from_secs(10) };
         let actor =
             ActorRef::start(arbiter, spec, move |life| TrendingActor::new(life, work.clone()));
-        let seen = Cache::builder().max_capacity(REMEMBERED).time_to_live(ONCE_IN).build();
+        let seen = Arc::new(Cache::new(REMEMBERED));
         Self { actor, views, clock, tally, films, seen, repeated: Arc::default() }
     }
 

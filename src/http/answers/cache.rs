@@ -15,7 +15,8 @@ use actix_web::{
     http::header::{self, HeaderValue},
     rt,
 };
-use moka::{future, ops::compute::Op, sync};
+use moka::future;
+use quick_cache::{Weighter, sync};
 use tokio::time::{Instant, timeout};
 use watchme_actors::changes::Alone;
 
@@ -30,8 +31,6 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Who has been waiting this long for an answer to be made is given an overtaken one instead, where
 /// that is what the cache is for: a store that has just gone away is not known to be away.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// An answer that has been overtaken is kept this long for when the store is away.
-const KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// What is being made is forgotten as soon as those who waited have it; at the latest after this,
 /// where they all went away.
 const UNDER_WAY: Duration = Duration::from_secs(1);
@@ -107,25 +106,46 @@ pub(crate) struct CacheStatus {
 pub(crate) struct AnswerCache<K> {
     bounds: Bounds<K>,
     alone: Alone,
-    entries: sync::Cache<K, Arc<Entry>>,
+    /// Also what has been overtaken, as long as there is room: for when the store is away.
+    entries: sync::Cache<K, Kept, Weighed<K>>,
     under_way: future::Cache<(K, Stamp), Result<Arc<Entry>, Problem>>,
     hits: AtomicU64,
     misses: AtomicU64,
     stale: AtomicU64,
 }
 
+/// An entry, with what it took when it was put in: it grows where it is asked for in another coding.
+#[derive(Clone)]
+struct Kept {
+    entry: Arc<Entry>,
+    bytes: usize,
+}
+
+impl From<Arc<Entry>> for Kept {
+    fn from(entry: Arc<Entry>) -> Self {
+        Self { bytes: entry.answer.bytes(), entry }
+    }
+}
+
+/// What an entry takes, with how many bytes a key takes.
+struct Weighed<K>(fn(&K) -> usize);
+
+impl<K> Clone for Weighed<K> {
+    fn clone(&self) -> Self {
+        Self(self.0)
+    }
+}
+
+impl<K> Weighter<K, Kept> for Weighed<K> {
+    fn weight(&self, key: &K, kept: &Kept) -> u64 {
+        (kept.bytes + self.0(key) + OVERHEAD) as u64
+    }
+}
+
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
     pub(crate) fn new(bounds: Bounds<K>, alone: Alone) -> Self {
-        let key_bytes = bounds.key_bytes;
-        let weigh = move |key: &K, entry: &Arc<Entry>| {
-            u32::try_from(entry.answer.bytes() + key_bytes(key) + OVERHEAD).unwrap_or(u32::MAX)
-        };
-        let kept = if bounds.outlasts_store { KEPT } else { bounds.max_age + GRACE };
-        let entries = sync::Cache::builder()
-            .max_capacity(bounds.bytes)
-            .weigher(weigh)
-            .time_to_live(kept)
-            .build();
+        let many = usize::try_from(bounds.bytes).unwrap_or(usize::MAX) / (8 * OVERHEAD);
+        let entries = sync::Cache::with_weighter(many, bounds.bytes, Weighed(bounds.key_bytes));
         let under_way =
             future::Cache::builder().max_capacity(10_000).time_to_live(UNDER_WAY).build();
         let (hits, misses, stale) = Default::default();
@@ -236,7 +256,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
     }
 
     fn look(&self, key: &K, stamp: Stamp) -> Look {
-        let Some(entry) = self.entries.get(key) else { return Look::Old(None) };
+        let Some(Kept { entry, .. }) = self.entries.get(key) else { return Look::Old(None) };
         if entry.stamp != stamp {
             return Look::Old(Some(entry));
         }
@@ -265,9 +285,10 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
                 return Ok(entry);
             }
             let entry = Arc::new(Entry::new(make.await?, stamp));
-            let newer = self.entries.get(key).is_some_and(|other| other.stamp.is_after(stamp));
+            let newer =
+                self.entries.peek(key).is_some_and(|other| other.entry.stamp.is_after(stamp));
             if !newer {
-                self.entries.insert(key.clone(), Arc::clone(&entry));
+                self.entries.insert(key.clone(), Arc::clone(&entry).into());
             }
             Ok(entry)
         };
@@ -321,21 +342,20 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
     }
 
     fn weigh_again(&self, key: &K, entry: &Arc<Entry>) {
-        self.entries.entry(key.clone()).and_compute_with(|found| match found {
-            Some(found) if Arc::ptr_eq(found.value(), entry) => Op::Put(Arc::clone(entry)),
-            _ => Op::Nop,
-        });
+        // What comes between the two is of the same key, and no worse than what is put in its place.
+        if self.entries.peek(key).is_some_and(|found| Arc::ptr_eq(&found.entry, entry)) {
+            self.entries.insert(key.clone(), Arc::clone(entry).into());
+        }
     }
 
     /// Counts since the start, and what is held now.
     pub(crate) fn status(&self) -> CacheStatus {
-        self.entries.run_pending_tasks();
         CacheStatus {
             name: self.bounds.name,
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
             stale: self.stale.load(Ordering::Relaxed),
-            bytes: self.entries.weighted_size(),
+            bytes: self.entries.weight(),
         }
     }
 }

@@ -1,15 +1,16 @@
 //! The span of a request and the one line that says how it ended. Neither holds a query string,
-//! a header or a body: those may carry secrets.
+//! a header or a body: those may carry secrets. How it ended is not told to the span: each thing
+//! that is added to one has all of it written anew.
 
 use actix_web::{
     Error, HttpMessage,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
 };
-use tracing::{Span, field::Empty};
+use tracing::Span;
 use tracing_actix_web::RootSpanBuilder;
 
-use super::{Problem, RequestId, RoutePattern};
+use super::{Problem, RequestId, RoutePattern, method_label};
 
 /// Builds the root span of a request.
 pub(crate) struct RequestSpan;
@@ -18,36 +19,29 @@ impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let extensions = request.extensions();
         let id = extensions.get::<RequestId>().map_or("", RequestId::as_str);
-        tracing::info_span!(
-            "request",
-            request_id = id,
-            method = %request.method(),
-            route = Empty,
-            status = Empty,
-        )
+        tracing::info_span!("request", request_id = id, method = method_label(request.method()),)
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+        let answered = outcome.as_ref().ok();
+        let route = answered
+            .and_then(|response| response.request().extensions().get::<RoutePattern>().copied())
+            .map(|route| route.0);
         let status = match outcome {
-            Ok(response) => {
-                if let Some(route) = response.request().extensions().get::<RoutePattern>() {
-                    span.record("route", route.0);
-                }
-                response.status()
-            }
+            Ok(response) => response.status(),
             Err(error) => error.as_response_error().status_code(),
         };
-        span.record("status", status.as_u16());
+        let (failed, status) = (status.is_server_error(), status.as_u16());
         let _in_span = span.enter();
-        let problem = outcome.as_ref().ok().and_then(|response| response.response().error());
+        let problem = answered.and_then(|response| response.response().error());
         match problem {
-            Some(problem) if status.is_server_error() => tracing::error!(%problem, "answered"),
+            Some(problem) if failed => tracing::error!(route, status, %problem, "answered"),
             // Its code alone: its sentence may name what the client made up.
             Some(problem) => {
                 let code = problem.as_error::<Problem>().map(|problem| problem.code().as_str());
-                tracing::info!(code, "answered");
+                tracing::info!(route, status, code, "answered");
             }
-            None => tracing::info!("answered"),
+            None => tracing::info!(route, status, "answered"),
         }
     }
 }

@@ -265,7 +265,7 @@ async fn the_bound_holds_with_every_coding() {
     let cache = cache_of(BYTES, false, Alone::never());
     let held = |cache: &AnswerCache<u32>| {
         let entries = cache.entries.iter();
-        entries.map(|(_, entry)| (entry.answer.bytes() + OVERHEAD) as u64).sum::<u64>()
+        entries.map(|(_, kept)| (kept.entry.answer.bytes() + OVERHEAD) as u64).sum::<u64>()
     };
     for key in 0..400 {
         // Hexadecimal digits shrink to half.
