@@ -5,7 +5,10 @@
 //! it and the time that each place has lately taken, and who would wait too long is told at once.
 
 use std::{
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -48,9 +51,9 @@ impl Admission {
     }
 
     /// Takes a place in the line, whether or not it was asked before.
-    pub(super) fn line_up(&self) -> Place<'_> {
+    pub(super) fn line_up(self: &Arc<Self>) -> Place {
         let before = self.waiting.fetch_add(1, Ordering::SeqCst);
-        Place { admission: self, before, since: Instant::now() }
+        Place { admission: Arc::clone(self), before, since: Instant::now() }
     }
 
     /// How many wait.
@@ -61,13 +64,13 @@ impl Admission {
 
 /// A place in the line; dropped by who gives up.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
-    admission: &'a Admission,
+pub(super) struct Place {
+    admission: Arc<Admission>,
     before: usize,
     since: Instant,
 }
 
-impl Place<'_> {
+impl Place {
     /// Its turn has come. Who was alone has learnt nothing of the pace.
     pub(super) fn served(self) -> Duration {
         let waited = self.since.elapsed();
@@ -88,7 +91,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         self.admission.waiting.fetch_sub(1, Ordering::SeqCst);
     }
@@ -101,7 +104,7 @@ mod tests {
     use super::*;
 
     /// Serves as many, one after another, each for so long, with as many in the line all the time.
-    async fn serve(admission: &Admission, many: usize, line: usize, each: Duration) {
+    async fn serve(admission: &Arc<Admission>, many: usize, line: usize, each: Duration) {
         let mut places: std::collections::VecDeque<_> =
             (0..line).map(|_| admission.line_up()).collect();
         for _ in 0..many {
@@ -112,7 +115,7 @@ mod tests {
     }
 
     /// How many are let in who come at once.
-    fn admitted(admission: &Admission) -> usize {
+    fn admitted(admission: &Arc<Admission>) -> usize {
         let mut places = Vec::new();
         while admission.admit().is_ok() {
             places.push(admission.line_up());
@@ -125,7 +128,7 @@ mod tests {
         pause();
         for (each, expected) in [(100, 1_024), (500, 400), (1_000, 200), (2_000, 100), (9_000, 64)]
         {
-            let admission = Admission::default();
+            let admission = Arc::<Admission>::default();
             serve(&admission, 1_000, 50, Duration::from_micros(each)).await;
             let admitted = admitted(&admission);
             assert!(admitted.abs_diff(expected) <= expected / 20 + 1, "{each} µs: {admitted}");
@@ -135,7 +138,7 @@ mod tests {
     #[tokio::test]
     async fn it_follows_what_becomes_slower_or_faster() {
         pause();
-        let admission = Admission::default();
+        let admission = Arc::<Admission>::default();
         for (each, expected) in [(500, 400), (2_000, 100), (500, 400)] {
             serve(&admission, 500, 50, Duration::from_micros(each)).await;
             let admitted = admitted(&admission);
@@ -146,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn who_is_alone_or_gives_up_changes_nothing() {
         pause();
-        let admission = Admission::default();
+        let admission = Arc::<Admission>::default();
         serve(&admission, 1_000, 50, Duration::from_millis(1)).await;
         let before = admission.pace.load(Ordering::Relaxed);
         for _ in 0..100 {
@@ -161,6 +164,6 @@ mod tests {
 
     #[test]
     fn of_whom_nothing_is_known_many_are_let_in() {
-        assert_eq!(admitted(&Admission::default()), MANY);
+        assert_eq!(admitted(&Arc::default()), MANY);
     }
 }

@@ -30,6 +30,7 @@ impl News {
         }
     }
 
+    /// Somebody was told not to wait.
     pub(super) fn refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,7 +1,10 @@
 //! How the connections are used.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,7 +21,7 @@ use super::{SqlStore, admission::Admission, dialect::Frame, store::Engine};
 pub(super) struct Waits {
     reads: Counters,
     writes: Counters,
-    pub(super) line: Admission,
+    pub(super) line: Arc<Admission>,
 }
 
 #[derive(Debug, Default)]

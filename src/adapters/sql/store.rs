@@ -18,6 +18,7 @@ use super::{
     server::Server,
     settings::SqlSettings,
     sqlite::SqliteFile,
+    watch_log::together::Gathering,
 };
 
 /// What a migration may take, with the wait for another replica that is at it.
@@ -35,6 +36,8 @@ pub struct SqlStore {
     pub(super) dialect: Dialect,
     pub(super) news: Arc<News>,
     pub(super) waits: Arc<Waits>,
+    /// Marks that wait for their turn.
+    pub(super) gathering: Arc<Gathering>,
 }
 
 /// Where the connections go.
@@ -63,7 +66,7 @@ impl SqlStore {
             }
             other => return Err(unavailable(format_args!("unknown database scheme `{other}`"))),
         };
-        Ok(Self { engine, dialect, news, waits: Arc::default() })
+        Ok(Self { engine, dialect, news, waits: Arc::default(), gathering: Arc::default() })
     }
 
     /// Brings the schema up to this version's; does nothing when it is there. Of several replicas

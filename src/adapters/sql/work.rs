@@ -224,7 +224,20 @@ impl SqlStore {
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
     {
-        self.run(Frame::Write, &Batch::default(), |tx, _| work(tx)).await
+        self.write_on_after(&Batch::default(), |tx, _| work(tx)).await
+    }
+
+    /// The same, beginning with questions that are known before.
+    pub(super) async fn write_on_after<T, E, F>(
+        &self,
+        opening: &Batch,
+        work: impl FnMut(Tx, Answers) -> F,
+    ) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.run(Frame::Write, opening, work).await
     }
 
     /// Whether one more may wait. Work that has begun is not asked again.

@@ -2,13 +2,13 @@
 //!
 //! A commit waits for the disk, a work does not. So works that have come while others were at it go
 //! on in the same transaction, one after another in the order of their coming, each in a savepoint
-//! of its own, and the last of them has it committed for all. Who is alone commits at once: nobody
-//! waits for company.
+//! of its own, and the last of them has it committed for all. Who is alone commits at once, together
+//! with its last statements: nobody waits for company.
 //!
 //! The lock on the [`Group`] is the turn to write, and is given in the order of asking. Whoever gives
 //! up half-way (the caller has gone, the work has panicked) lets go of it as it stands; the next one
-//! clears up, and where there is none, [`Place`] sends one. A commit belongs to nobody who could give
-//! up: it is a task of its own.
+//! clears up, and where there is none, [`Place`] sends one. A commit of several belongs to nobody who
+//! could give up: it is a task of its own.
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +40,7 @@ const SAVEPOINT: &str = "SAVEPOINT work";
 const RELEASE: &str = "RELEASE work";
 const UNDO: &str = "ROLLBACK TO work; RELEASE work";
 const UNDO_ALL: &str = "ROLLBACK";
+const COMMIT: &str = "COMMIT";
 
 pub(super) type WriteConnection = OwnedMappedMutexGuard<Option<AnyConnection>, AnyConnection>;
 
@@ -53,7 +54,7 @@ pub(super) struct Writer {
     /// connection may not have come out of whole.
     connection: Arc<Mutex<Option<AnyConnection>>>,
     /// Who waits for a turn.
-    pub(super) line: Admission,
+    pub(super) line: Arc<Admission>,
 }
 
 impl fmt::Debug for Writer {
@@ -84,7 +85,7 @@ impl Writer {
             news,
             group: Arc::default(),
             connection: Arc::default(),
-            line: Admission::default(),
+            line: Arc::default(),
         }
     }
 
@@ -101,6 +102,10 @@ impl Writer {
         let mut place = Place::take(self);
         let mut group = place.turn().await?;
         let result = self.work(&mut group, opening, work).await;
+        if result.is_ok() && group.members.is_empty() && group.writes == 0 {
+            place.leave(group);
+            return result;
+        }
         if result.is_err() {
             self.clear_up(&mut group).await;
             if group.members.is_empty() {
@@ -141,9 +146,14 @@ impl Writer {
         let mut lent = lent.lock().await;
         group.wakes_relay |= lent.wakes_relay;
         group.wakes_mailer |= lent.wakes_mailer;
-        lent.end(end).await?;
+        let alone = group.members.is_empty() && self.line.waiting() == 0;
+        lent.end(if alone { Some(COMMIT) } else { end }).await?;
+        drop(lent);
         group.at_work = false;
         group.writes += 1;
+        if alone {
+            self.committed(group);
+        }
         Ok(value)
     }
 
@@ -213,17 +223,23 @@ impl Writer {
 
     async fn commit(self: Arc<Self>, mut group: OwnedMutexGuard<Group>) {
         group.at_work = true;
-        if let Err(error) = self.execute("COMMIT").await {
+        if let Err(error) = self.execute(COMMIT).await {
             self.break_off(&mut group, &error).await;
             return;
         }
-        let done = std::mem::take(&mut *group);
+        let members = self.committed(&mut group);
         // The next transaction begins while the members of this one hear of it.
         drop(group);
-        self.news.committed(done.writes, done.wakes_relay, done.wakes_mailer);
-        for member in done.members {
+        for member in members {
             let _ = member.send(Ok(()));
         }
+    }
+
+    /// A transaction has come to its end; who waits to hear of it.
+    fn committed(&self, group: &mut Group) -> Vec<oneshot::Sender<Result<(), StoreError>>> {
+        let done = std::mem::take(group);
+        self.news.committed(done.writes, done.wakes_relay, done.wakes_mailer);
+        done.members
     }
 
     /// Closes the connection once everybody in the line has written; later calls are refused.
@@ -243,7 +259,7 @@ impl Writer {
 /// A place in the line, from its end to the end of the work.
 struct Place<'a> {
     writer: &'a Arc<Writer>,
-    waits: Option<admission::Place<'a>>,
+    waits: Option<admission::Place>,
     left: bool,
 }
 

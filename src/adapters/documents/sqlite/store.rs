@@ -18,6 +18,10 @@ const READ_CONNECTIONS: u32 = 4;
 /// Within this a caller gets a connection and SQLite its lock, or the store counts as unavailable.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
+/// Pages of the log at which it is written into the file: projections of many users change pages all
+/// over it, again and again.
+const LOG_PAGES: &str = "4096";
+
 /// The document store in one SQLite file. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct SqliteDocuments {
@@ -46,6 +50,7 @@ impl SqliteDocuments {
                 .max_lifetime(None)
         };
         let writing = file.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let writing = writing.pragma("wal_autocheckpoint", LOG_PAGES);
         let writer = pool().max_connections(1).connect_with(writing).await.map_err(store_error)?;
         let reading = file.pragma("query_only", "on");
         let readers = pool().max_connections(READ_CONNECTIONS).connect_lazy_with(reading);

@@ -1,5 +1,6 @@
 //! Setting and removing marks.
 
+use sqlx::any::AnyRow;
 use watchme_actors::{
     domain::{
         MovieId, MovieSnapshot, Play, PlayId, Precision, Timestamp, UserId, Viewing, WatchedMark,
@@ -9,6 +10,7 @@ use watchme_actors::{
 
 use super::{
     plays::{insert_play, latest_first, plays_of, rewrite_play},
+    together::{self, Together},
     transaction::{Kind, Locked, ask_entitlement, entitlement, lock},
 };
 use crate::adapters::sql::{
@@ -20,6 +22,10 @@ use crate::adapters::sql::{
 };
 
 pub(super) async fn mark(store: &SqlStore, request: MarkMovie) -> Result<Marked, WatchError> {
+    let request = match together::mark(store, request).await? {
+        Together::Done(marked) => return Ok(marked),
+        Together::Alone(request) => request,
+    };
     let MarkMovie { user, movie_id, now, .. } = request;
     let opening = lock(store.dialect, user, movie_id);
     let opening = ask_entitlement(opening, store.dialect, user, now);
@@ -42,25 +48,34 @@ async fn mark_in(
         let mark = correct(tx, &locked, mark, request).await?;
         return Ok(Marked { mark, created: false });
     }
+    let mark = new_mark(&locked, &answers.rows(), request)?;
+    let kind = Kind::Marked((mark.watched_at, mark.marked_seq));
+    locked.record(tx, insert_mark(&locked, &mark)?, &mark.movie, kind, request.now)?;
+    Ok(Marked { mark, created: true })
+}
+
+/// The mark of a movie that is not marked yet, if its user may have it.
+pub(super) fn new_mark<'a>(
+    locked: &Locked,
+    held: impl IntoIterator<Item = &'a AnyRow>,
+    request: &MarkMovie,
+) -> Result<WatchedMark, WatchError> {
     let movie = request.movie.clone().ok_or(WatchError::MovieRequired)?;
     // The request's own moment may lie before a cancellation that was committed since.
     let at = request.now.max(locked.cancelled_at);
-    if !entitlement(&answers.rows(), at, request.mode)?.permits(&movie.genres) {
+    if !entitlement(held, at, request.mode)?.permits(&movie.genres) {
         return Err(WatchError::NotEntitled);
     }
     let viewing = request
         .viewing
         .unwrap_or(Viewing { watched_at: request.now, precision: Precision::Second });
-    let mark = WatchedMark {
+    Ok(WatchedMark {
         movie: MovieSnapshot { id: request.movie_id, ..movie },
         watched_at: viewing.watched_at,
         marked_at: request.now,
         marked_seq: locked.next_seq(),
         plays: vec![Play { id: PlayId::generate(), viewing }],
-    };
-    let kind = Kind::Marked((mark.watched_at, mark.marked_seq));
-    locked.record(tx, insert_mark(&locked, &mark)?, &mark.movie, kind, request.now)?;
-    Ok(Marked { mark, created: true })
+    })
 }
 
 fn insert_mark(locked: &Locked, mark: &WatchedMark) -> Result<Batch, StoreError> {

@@ -4,6 +4,7 @@ mod marks;
 mod plays;
 pub(super) mod reading;
 pub(super) mod sequences;
+pub(super) mod together;
 mod transaction;
 
 use async_trait::async_trait;

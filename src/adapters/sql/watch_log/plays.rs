@@ -24,7 +24,7 @@ pub(in crate::adapters::sql) const PLAYS: &str = "SELECT id, watched_at, day_onl
 pub(in crate::adapters::sql) const COUNT: &str =
     "SELECT COUNT(*) AS total FROM plays WHERE user_id = ? AND movie_id = ?";
 
-fn day_only(precision: Precision) -> i64 {
+pub(super) fn day_only(precision: Precision) -> i64 {
     i64::from(precision == Precision::Day)
 }
 

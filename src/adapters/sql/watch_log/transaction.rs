@@ -91,9 +91,19 @@ impl Locked {
         answers: &mut Answers,
     ) -> Result<Self, WatchError> {
         let (locked, latest) = (answers.rows(), answers.rows());
-        let row = locked.first().ok_or(WatchError::UserNotFound)?;
+        Self::of_rows(user, movie, locked.first(), &latest)
+    }
+
+    /// By the user's row, and those of the latest marks.
+    pub(super) fn of_rows<'a>(
+        user: UserId,
+        movie: MovieId,
+        locked: Option<&AnyRow>,
+        latest: impl IntoIterator<Item = &'a AnyRow>,
+    ) -> Result<Self, WatchError> {
+        let row = locked.ok_or(WatchError::UserNotFound)?;
         let marked: Option<i64> = get(row, "movie_id")?;
-        let latest = latest.iter().map(latest_from).collect::<Result<Vec<_>, _>>()?;
+        let latest = latest.into_iter().map(latest_from).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             user,
             movie,
@@ -116,8 +126,8 @@ pub(super) fn ask_entitlement(
 }
 
 /// What the user may see at a moment.
-pub(super) fn entitlement(
-    held: &[AnyRow],
+pub(super) fn entitlement<'a>(
+    held: impl IntoIterator<Item = &'a AnyRow>,
     at: Timestamp,
     mode: EntitlementMode,
 ) -> Result<Entitlement, StoreError> {
@@ -166,6 +176,19 @@ impl Locked {
         kind: Kind,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        outbox::insert(tx, &self.event(movie, kind, now))?;
+        tx.end_with(
+            change
+                .then("UPDATE users SET watch_seq = ?, watch_changed_at = ? WHERE id = ?")
+                .bind(signed(self.next_seq())?)
+                .bind(now.as_millis())
+                .bind(self.user.as_uuid()),
+        );
+        Ok(())
+    }
+
+    /// What is told of a change.
+    pub(super) fn event(&self, movie: &MovieSnapshot, kind: Kind, now: Timestamp) -> WatchEvent {
         let place = match kind {
             Kind::Marked(place) | Kind::Updated(place) => Some(place),
             Kind::Unmarked => None,
@@ -181,22 +204,13 @@ impl Locked {
             Kind::Unmarked => WatchChange::Unmarked { movie, last_film },
             Kind::Updated((watched_at, _)) => WatchChange::Updated { movie, watched_at, last_film },
         };
-        let event = WatchEvent {
+        WatchEvent {
             id: EventId::generate(),
             user_id: self.user,
             seq: self.next_seq(),
             at: now,
             change: told,
-        };
-        outbox::insert(tx, &event)?;
-        tx.end_with(
-            change
-                .then("UPDATE users SET watch_seq = ?, watch_changed_at = ? WHERE id = ?")
-                .bind(signed(self.next_seq())?)
-                .bind(now.as_millis())
-                .bind(self.user.as_uuid()),
-        );
-        Ok(())
+        }
     }
 
     /// Leaves a change for the end of the transaction that gives the mark another `watched_at`, with
