@@ -22,5 +22,6 @@ mod sql_groups;
 mod sql_mysql;
 mod sql_outage;
 mod sql_sessions;
+mod sql_together;
 #[path = "../support/mod.rs"]
 mod support;

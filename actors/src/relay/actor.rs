@@ -41,7 +41,7 @@ const LEFT_TO_OTHERS: Duration = Duration::from_secs(2);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 const BATCH: u32 = 1_024;
 /// From the beginning of one round to that of the next, at least: what comes meanwhile goes together.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(40);
 /// How long published events stay in the outbox, to be published again on request.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3_600);
 const PURGE_EVERY: Duration = Duration::from_secs(600);

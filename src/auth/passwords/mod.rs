@@ -1,6 +1,7 @@
 //! Passwords: argon2id, at most one at a time for each core, in memory that is used again.
 
 mod password;
+mod threads;
 
 use std::{
     fmt,
@@ -13,8 +14,9 @@ use argon2::{
     Algorithm, Argon2, Block, Params, Version,
     password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
+use rayon::ThreadPool;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::Instant,
 };
 use watchme_actors::{domain::UserId, ports::Accounts};
@@ -48,6 +50,7 @@ pub struct Passwords {
 
 struct Inner {
     params: Params,
+    threads: ThreadPool,
     /// Those at work and those that wait.
     admitted: Arc<Semaphore>,
     /// Those at work.
@@ -78,6 +81,7 @@ impl Passwords {
         let nobody = phc(&params, Salt::generate(), &[0; HASH_BYTES])?;
         let inner = Inner {
             params,
+            threads: threads::start(cores)?,
             admitted: Arc::new(Semaphore::new(cores + queue)),
             working: Arc::new(Semaphore::new(cores)),
             wait,
@@ -177,13 +181,14 @@ impl Passwords {
         work: impl FnOnce(&Inner) -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || {
+        let (tell, told) = oneshot::channel();
+        self.inner.threads.spawn(move || {
             // They go with the work: a client that hangs up does not free its core early.
             let _permits = permits;
-            work(&inner)
-        })
-        .await
-        .map_err(unusable)?
+            // Whoever asked may have gone.
+            let _ = tell.send(work(&inner));
+        });
+        told.await.map_err(unusable)?
     }
 }
 

@@ -16,26 +16,38 @@ use super::{
 use crate::adapters::sql::{
     SqlStore,
     batch::{Answers, Batch},
+    dialect::Dialect,
     errors::corrupt,
     rows::{signed, to_json},
     work::Tx,
 };
 
 pub(super) async fn mark(store: &SqlStore, request: MarkMovie) -> Result<Marked, WatchError> {
-    let request = match together::mark(store, request).await? {
-        Together::Done(marked) => return Ok(marked),
-        Together::Alone(request) => request,
-    };
-    let MarkMovie { user, movie_id, now, .. } = request;
-    let opening = lock(store.dialect, user, movie_id);
-    let opening = ask_entitlement(opening, store.dialect, user, now);
-    let request = &request;
-    store
-        .write_after(
-            &opening,
-            |mut tx, answers| async move { mark_in(&mut tx, answers, request).await },
-        )
-        .await
+    if store.dialect != Dialect::Sqlite {
+        let opening = opening(store, &request);
+        let request = &request;
+        return store
+            .write_after(&opening, async |mut tx, answers| mark_in(&mut tx, answers, request).await)
+            .await;
+    }
+    match together::mark(store, request).await? {
+        Together::Done(marked) => Ok(marked),
+        // It has waited, and been let in.
+        Together::Alone(request) => {
+            let opening = opening(store, &request);
+            let request = &request;
+            store
+                .write_on_after(&opening, async |mut tx, answers| {
+                    mark_in(&mut tx, answers, request).await
+                })
+                .await
+        }
+    }
+}
+
+fn opening(store: &SqlStore, request: &MarkMovie) -> Batch {
+    let opening = lock(store.dialect, request.user, request.movie_id);
+    ask_entitlement(opening, store.dialect, request.user, request.now)
 }
 
 async fn mark_in(

@@ -30,7 +30,6 @@ use crate::adapters::sql::{
     SqlStore,
     admission::{self, Admission},
     batch::{Answers, Batch},
-    dialect::Dialect,
     rows::{get, signed, to_json},
     work::Tx,
 };
@@ -117,14 +116,12 @@ struct Asked {
     tell: oneshot::Sender<Result<Together, WatchError>>,
 }
 
-/// Makes a mark together with others. Once it waits it is made, whether its caller stays or not.
+/// Makes a mark together with others. Who goes away before its turn has come is not waited for; once
+/// it has, the mark is made.
 ///
 /// # Errors
 /// What is wrong with it, or `Busy`.
 pub(super) async fn mark(store: &SqlStore, request: MarkMovie) -> Result<Together, WatchError> {
-    if store.dialect != Dialect::Sqlite {
-        return Ok(Together::Alone(request));
-    }
     let gathering = &store.gathering;
     gathering.line.admit().inspect_err(|_| store.news.refused())?;
     let (tell, told) = oneshot::channel();
@@ -154,7 +151,7 @@ impl Gathering {
         let mut waiting = self.waiting();
         let mut users = HashSet::new();
         let (mut next, mut later) = (Vec::new(), Vec::new());
-        for asked in waiting.marks.drain(..) {
+        for asked in waiting.marks.drain(..).filter(|asked| !asked.tell.is_closed()) {
             if next.len() < AT_ONCE && users.insert(asked.request.user) {
                 next.push(asked);
             } else {
@@ -187,10 +184,9 @@ async fn work(at_work: AtWork) {
         if next.is_empty() {
             return;
         }
-        let asked: Vec<Asked> = next;
-        let requests: Vec<_> = asked.iter().map(|it| (it.request.clone(), it.trace)).collect();
-        let mut told = Vec::with_capacity(asked.len());
-        for Asked { request, place, tell, .. } in asked {
+        let requests: Vec<_> = next.iter().map(|it| (it.request.clone(), it.trace)).collect();
+        let mut told = Vec::with_capacity(next.len());
+        for Asked { request, place, tell, .. } in next {
             place.served();
             told.push((request, tell));
         }

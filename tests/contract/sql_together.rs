@@ -1,0 +1,95 @@
+//! Marks that come together on SQLite, where they are made together.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use tempfile::TempDir;
+use watchme::adapters::sql::SqlStore;
+use watchme_actors::{
+    domain::{GenreId, MovieSnapshot, PageRequest, Timestamp, UserId, WatchEvent},
+    ports::{
+        MarkFilter, MarkMovie, NewPackage, NewSubscription, Outbox, Packages, Subscriptions,
+        WatchError, WatchLog,
+    },
+};
+
+use crate::sql::{CreateAccount, mark_request, open};
+
+const USERS: usize = 40;
+const MOVIES: i64 = 5;
+
+/// Users who may mark movies of [`mark_request`].
+async fn subscribers(store: &SqlStore) -> Vec<UserId> {
+    let now = Timestamp::now();
+    let genres: Vec<_> = [18].map(|id| GenreId::try_from(id).unwrap()).into();
+    let name = "Classics".parse().unwrap();
+    let package = NewPackage { name, genres: genres.into(), created_by: None, now };
+    let package = Packages::create(store, package, None).await.unwrap().into_inner();
+    let mut users = Vec::new();
+    for n in 0..USERS {
+        let user = store.create_account(&format!("user{n}"), now).await.id;
+        let held =
+            NewSubscription { user, package: package.id, starts_at: now, ends_at: None, now };
+        store.subscribe(held, None).await.unwrap();
+        users.push(user);
+    }
+    users
+}
+
+/// What nobody may mark here.
+fn unwanted(user: UserId) -> MarkMovie {
+    let request = mark_request(user, 900);
+    let genres = vec![GenreId::try_from(27).unwrap()].into();
+    let movie = request.movie.map(|movie| MovieSnapshot { genres, ..movie });
+    MarkMovie { movie, ..request }
+}
+
+#[tokio::test]
+async fn each_is_made_as_if_it_came_alone() {
+    let folder = TempDir::new().unwrap();
+    let store = &open(folder.path()).await;
+    let users = subscribers(store).await;
+    // Everybody marks some movies, each twice at once, and what they may not.
+    let marks = users.iter().flat_map(|user| (1..=MOVIES).map(move |movie| (*user, movie)));
+    let marks = join_all(marks.flat_map(|it| [it, it]).map(async |(user, movie)| {
+        let marked = store.mark(mark_request(user, movie)).await.unwrap();
+        assert_eq!(i64::from(marked.mark.movie.id), movie);
+        assert_eq!(marked.mark.plays.len(), 1);
+        ((user, movie), marked.created)
+    }));
+    let refused = join_all(users.iter().map(async |user| {
+        let outcome = store.mark(unwanted(*user)).await;
+        assert!(matches!(outcome, Err(WatchError::NotEntitled)), "{outcome:?}");
+        let unknown = MarkMovie { movie: None, ..mark_request(*user, 901) };
+        let outcome = store.mark(unknown).await;
+        assert!(matches!(outcome, Err(WatchError::MovieRequired)), "{outcome:?}");
+        let outcome = store.mark(mark_request(UserId::generate(), 1)).await;
+        assert!(matches!(outcome, Err(WatchError::UserNotFound)), "{outcome:?}");
+    }));
+    let (marks, _) = tokio::join!(marks, refused);
+    let mut made = BTreeMap::new();
+    for (mark, created) in marks {
+        *made.entry(mark).or_insert(0) += u32::from(created);
+    }
+    assert!(made.values().all(|created| *created == 1), "{made:?}");
+
+    let mut told = BTreeMap::<UserId, Vec<WatchEvent>>::new();
+    for row in store.unpublished(10_000).await.unwrap() {
+        told.entry(row.user_id).or_default().push(serde_json::from_str(&row.payload).unwrap());
+    }
+    assert_eq!(told.len(), USERS);
+    for user in users {
+        let history = store.history(user).await.unwrap().unwrap();
+        assert_eq!((history.seq, history.marks.len() as i64), (MOVIES as u64, MOVIES));
+        let seqs: Vec<u64> = told[&user].iter().map(|event| event.seq).collect();
+        assert_eq!(seqs, (1..=MOVIES as u64).collect::<Vec<_>>(), "in order, none missing");
+        for mark in history.marks {
+            let whole = store.mark_of(user, mark.movie.id).await.unwrap().unwrap();
+            assert_eq!(whole.plays.len(), 1);
+            let page = PageRequest::default();
+            let filter = MarkFilter { genre: 18.try_into().ok(), ..Default::default() };
+            let listed = store.marks(user, &filter, page).await.unwrap();
+            assert_eq!(listed.total_items, MOVIES as u64, "with its genres");
+        }
+    }
+}
