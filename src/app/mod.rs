@@ -5,6 +5,7 @@ mod claim;
 mod documents;
 mod error;
 mod mail;
+mod memory;
 mod sql;
 mod stores;
 
@@ -238,12 +239,14 @@ impl Application {
     ) -> Result<(), AppError> {
         let server = self.server.handle();
         let mut serving = actix_web::rt::spawn(self.server);
+        let memory = actix_web::rt::spawn(memory::given_back());
         let outcome = tokio::select! {
             stop = stop => stop,
             () = self.stores.not_alone() => Err(io::Error::other(AppError::NotAlone)),
             ended = &mut serving => ended.map_err(io::Error::other).flatten(),
         };
         tracing::info!("stopping");
+        memory.abort();
         self.readiness.drain();
         server.stop(true).await;
         let rest = async {
