@@ -1,9 +1,10 @@
 //! Marks that come together on SQLite, where they are made together.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 use watchme::adapters::sql::SqlStore;
 use watchme_actors::{
     domain::{GenreId, MovieSnapshot, PageRequest, Timestamp, UserId, WatchEvent},
@@ -91,5 +92,33 @@ async fn each_is_made_as_if_it_came_alone() {
             let listed = store.marks(user, &filter, page).await.unwrap();
             assert_eq!(listed.total_items, MOVIES as u64, "with its genres");
         }
+    }
+}
+
+#[test]
+fn who_was_at_it_may_go_away() {
+    let outer = Runtime::new().unwrap();
+    let folder = TempDir::new().unwrap();
+    let store = outer.block_on(open(folder.path()));
+    let users = outer.block_on(subscribers(&store));
+    for turns in 1..=60 {
+        // Its thread stops at every step of making the marks.
+        let inner = Builder::new_current_thread().enable_all().build().unwrap();
+        let request = mark_request(users[0], turns);
+        inner.block_on(async {
+            tokio::select! {
+                biased;
+                () = async { for _ in 0..turns { tokio::task::yield_now().await; } } => {}
+                marked = store.mark(request) => { marked.unwrap(); }
+            }
+        });
+        drop(inner);
+        let next = store.mark(mark_request(users[1], turns));
+        let next = async { tokio::time::timeout(Duration::from_secs(5), next).await };
+        assert!(outer.block_on(next).expect("nobody is waited for").unwrap().created);
+    }
+    for user in &users[..2] {
+        let history = outer.block_on(store.history(*user)).unwrap().unwrap();
+        assert_eq!(history.seq, history.marks.len() as u64);
     }
 }

@@ -9,7 +9,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde::Serialize;
@@ -30,7 +30,7 @@ use crate::adapters::sql::{
     SqlStore,
     admission::{self, Admission},
     batch::{Answers, Batch},
-    rows::{get, signed, to_json},
+    rows::{number, signed, to_json},
     work::Tx,
 };
 
@@ -133,7 +133,7 @@ pub(super) async fn mark(store: &SqlStore, request: MarkMovie) -> Result<Togethe
 }
 
 impl Gathering {
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -141,7 +141,7 @@ impl Gathering {
         let mut waiting = self.waiting();
         waiting.marks.push(asked);
         if !std::mem::replace(&mut waiting.at_work, true) {
-            tokio::spawn(work(AtWork(store.clone())));
+            tokio::spawn(work(AtWork { store: store.clone(), ended: false }));
         }
     }
 
@@ -164,24 +164,27 @@ impl Gathering {
     }
 }
 
-/// Whoever makes marks. Should it panic, those who wait do it alone.
-struct AtWork(SqlStore);
+/// Whoever makes marks. Should it not come to its end (its thread stops, or it panics), those who wait
+/// do it alone.
+struct AtWork {
+    store: SqlStore,
+    ended: bool,
+}
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        let mut waiting = self.0.gathering.waiting();
-        if std::thread::panicking() {
-            waiting.marks.clear();
-            waiting.at_work = false;
+        if !self.ended {
+            *self.store.gathering.waiting() = Waiting::default();
         }
     }
 }
 
-async fn work(at_work: AtWork) {
-    let store = &at_work.0;
+async fn work(mut at_work: AtWork) {
     loop {
+        let store = &at_work.store;
         let next = store.gathering.next();
         if next.is_empty() {
+            at_work.ended = true;
             return;
         }
         let requests: Vec<_> = next.iter().map(|it| (it.request.clone(), it.trace)).collect();
@@ -260,13 +263,20 @@ async fn make(
 }
 
 /// The rows of each request, in their order.
-fn by_request(rows: &[AnyRow]) -> Result<HashMap<usize, Vec<&AnyRow>>, StoreError> {
-    let mut by_request: HashMap<usize, Vec<&AnyRow>> = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let n: i64 = get(row, "n")?;
-        by_request.entry(usize::try_from(n).unwrap_or(usize::MAX)).or_default().push(row);
+struct ByRequest<'r>(HashMap<usize, Vec<&'r AnyRow>>);
+
+impl<'r> ByRequest<'r> {
+    fn new(rows: &'r [AnyRow]) -> Result<Self, StoreError> {
+        let mut by_request: HashMap<usize, Vec<&AnyRow>> = HashMap::with_capacity(rows.len());
+        for row in rows {
+            by_request.entry(number(row, "n")?).or_default().push(row);
+        }
+        Ok(Self(by_request))
     }
-    Ok(by_request)
+
+    fn of(&self, request: usize) -> impl Iterator<Item = &'r AnyRow> {
+        self.0.get(&request).into_iter().flatten().copied()
+    }
 }
 
 fn make_in(
@@ -275,20 +285,16 @@ fn make_in(
     requests: &[(MarkMovie, Option<TraceParent>)],
 ) -> Result<Vec<Outcome>, StoreError> {
     let (locked, latest, held) = (answers.rows(), answers.rows(), answers.rows());
-    let (locked, latest) = (by_request(&locked)?, by_request(&latest)?);
-    let held = by_request(&held)?;
-    fn of<'a, 'r>(rows: &'a HashMap<usize, Vec<&'r AnyRow>>, n: usize) -> &'a [&'r AnyRow] {
-        rows.get(&n).map_or(&[], Vec::as_slice)
-    }
+    let (locked, latest) = (ByRequest::new(&locked)?, ByRequest::new(&latest)?);
+    let held = ByRequest::new(&held)?;
     let mut outcomes = Vec::with_capacity(requests.len());
     let mut made = Vec::new();
     for (n, (request, trace)) in requests.iter().enumerate() {
-        let row = of(&locked, n).first().copied();
-        let rows = of(&latest, n).iter().copied();
-        let found = Locked::of_rows(request.user, request.movie_id, row, rows);
+        let user = locked.of(n).next();
+        let found = Locked::of_rows(request.user, request.movie_id, user, latest.of(n));
         outcomes.push(match found {
             Ok(found) if found.mark.is_some() => Ok(Together::Alone(request.clone())),
-            Ok(found) => match new_mark(&found, of(&held, n).iter().copied(), request) {
+            Ok(found) => match new_mark(&found, held.of(n), request) {
                 Ok(mark) => {
                     made.push((request.user, found, mark.clone(), *trace));
                     Ok(Together::Done(Marked { mark, created: true }))
