@@ -50,6 +50,15 @@ impl Admission {
         Err(busy())
     }
 
+    /// The same for what decides whom to let in: whoever would be refused by it is to hear so, and not
+    /// that the service is busy. It waits as long as there is room at all.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub(super) fn admit_patiently(&self) -> Result<(), StoreError> {
+        if self.waiting() < MANY { Ok(()) } else { Err(busy()) }
+    }
+
     /// Takes a place in the line, whether or not it was asked before.
     pub(super) fn line_up(self: &Arc<Self>) -> Place {
         let before = self.waiting.fetch_add(1, Ordering::SeqCst);
@@ -159,6 +168,18 @@ mod tests {
         }
         assert_eq!(admission.pace.load(Ordering::Relaxed), before);
         assert_eq!(admission.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_is_patient_is_let_in_while_there_is_room() {
+        pause();
+        let admission = Arc::<Admission>::default();
+        serve(&admission, 1_000, 50, Duration::from_secs(1)).await;
+        let mut places = Vec::new();
+        while admission.admit_patiently().is_ok() {
+            places.push(admission.line_up());
+        }
+        assert_eq!(places.len(), MANY);
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl Throttles for SqlStore {
         let mut order: Vec<usize> = (0..meters.len()).collect();
         order.sort_unstable_by_key(|index| &meters[*index].name);
         let order = order.as_slice();
-        self.write(|mut tx| async move {
+        self.write_patiently(|mut tx| async move {
             let mut arrivals = vec![0; meters.len()];
             for index in order {
                 let row = self.lock_throttle(&mut tx, &meters[*index].name, now).await?;
@@ -159,7 +159,7 @@ impl Throttles for SqlStore {
         delays: &LoginDelays,
         now: Timestamp,
     ) -> Result<Option<Duration>, StoreError> {
-        self.write(|mut tx| async move {
+        self.write_patiently(|mut tx| async move {
             let row = self.lock_throttle(&mut tx, name, now).await?;
             let before = if time(&row, "expires_at")? > now {
                 failures_of(&row)?
@@ -179,7 +179,7 @@ impl Throttles for SqlStore {
     }
 
     async fn forget(&self, name: &str) -> Result<(), StoreError> {
-        self.write(|mut tx| async move {
+        self.write_on(|mut tx| async move {
             // The row goes: one that stayed would make the next login quicker than that of an
             // address which nobody has.
             forget(&mut tx, name).await
@@ -188,7 +188,7 @@ impl Throttles for SqlStore {
     }
 
     async fn withdraw(&self, name: &str, delays: &LoginDelays) -> Result<(), StoreError> {
-        self.write(|mut tx| async move {
+        self.write_on(|mut tx| async move {
             let Some(row) = self.find_throttle(&mut tx, name).await? else { return Ok(()) };
             let failures = delays.without_one(failures_of(&row)?);
             store_failures(&mut tx, name, failures, time(&row, "expires_at")?).await

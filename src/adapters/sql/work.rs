@@ -15,6 +15,7 @@ use watchme_actors::ports::StoreError;
 
 use super::{
     SqlStore,
+    admission::Admission,
     batch::{Answers, Batch},
     dialect::{Dialect, Frame},
     errors::{Db, connection_is_lost},
@@ -168,7 +169,7 @@ impl SqlStore {
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
     {
-        self.admit(Frame::Single)?;
+        self.admit(Frame::Single, Admission::admit)?;
         self.run(Frame::Single, &Batch::default(), |tx, _| work(tx)).await
     }
 
@@ -188,7 +189,7 @@ impl SqlStore {
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
     {
-        self.admit(Frame::Snapshot)?;
+        self.admit(Frame::Snapshot, Admission::admit)?;
         self.run(Frame::Snapshot, &Batch::default(), |tx, _| work(tx)).await
     }
 
@@ -214,8 +215,18 @@ impl SqlStore {
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
     {
-        self.admit(Frame::Write)?;
+        self.admit(Frame::Write, Admission::admit)?;
         self.run(Frame::Write, opening, work).await
+    }
+
+    /// Writes what decides whom to let in: this is refused only where there is no room to wait.
+    pub(super) async fn write_patiently<T, E, F>(&self, work: impl FnMut(Tx) -> F) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.admit(Frame::Write, Admission::admit_patiently)?;
+        self.write_on(work).await
     }
 
     /// Writes what the service has to, to end what it has begun: this is never refused.
@@ -241,12 +252,16 @@ impl SqlStore {
     }
 
     /// Whether one more may wait. Work that has begun is not asked again.
-    fn admit(&self, frame: Frame) -> Result<(), StoreError> {
+    fn admit(
+        &self,
+        frame: Frame,
+        admit: fn(&Admission) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let line = match &self.engine {
             Engine::File(file) if frame == Frame::Write => &file.writer.line,
             _ => &self.waits.line,
         };
-        line.admit().inspect_err(|_| {
+        admit(line).inspect_err(|_| {
             if frame == Frame::Write { self.news.refused() } else { self.waits.turned_away() }
         })
     }
