@@ -113,3 +113,17 @@ fn the_service_understands_its_settings_and_runs_as_several() {
         assert!(shown.contains(name.as_str()), "{name} is a setting");
     }
 }
+
+/// What the image is built of: everything of the workspace, and how it is built.
+#[test]
+fn the_image_is_built_of_the_whole_workspace() {
+    let manifest: toml::Value =
+        toml::from_str(&fs::read_to_string(root().join("Cargo.toml")).unwrap()).unwrap();
+    let members = manifest["workspace"]["members"].as_array().unwrap();
+    let ignored = fs::read_to_string(root().join(".dockerignore")).unwrap();
+    for member in members.iter().map(|it| it.as_str().unwrap()).chain([".cargo", "Cargo.lock"]) {
+        let folder = member.split('/').next().unwrap();
+        let allowed = ignored.lines().any(|line| line.strip_prefix('!') == Some(folder));
+        assert!(allowed, "{folder} is not in the image's context");
+    }
+}

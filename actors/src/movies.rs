@@ -262,7 +262,11 @@ impl Movies {
     fn remembered(&self, id: MovieId) -> Option<Remembered> {
         let found = self.details.get(&id)?;
         let max_age = if self.alone.now() { self.ttl.min(MAX_AGE_ALONE) } else { self.ttl };
-        (found.since.elapsed() < max_age).then_some(found)
+        if found.since.elapsed() < max_age {
+            return Some(found);
+        }
+        self.details.remove_if(&id, |it| it.since == found.since);
+        None
     }
 
     fn remember(&self, id: MovieId, found: Option<&Found>) {

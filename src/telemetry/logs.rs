@@ -26,7 +26,10 @@ use crate::config::{Config, LogFormat};
 fn filter<S: Subscriber>(asked: &str) -> Result<Box<dyn Layer<S> + Send + Sync>, TelemetryError> {
     let asked =
         if asked.contains("async_nats") { asked.into() } else { format!("{asked},async_nats=off") };
-    if let Ok(targets) = asked.parse::<Targets>() {
+    let directives: Vec<_> = asked.split(',').filter(|it| !it.is_empty()).collect();
+    // What the plain filter would take for something else.
+    let plain = !directives.iter().any(|it| it.contains('[') || it.ends_with('='));
+    if plain && let Ok(targets) = directives.join(",").parse::<Targets>() {
         return Ok(targets.boxed());
     }
     let filter =

@@ -114,10 +114,12 @@ async fn a_transaction_that_the_engine_gives_up_fails_everybody_in_it() {
     let movies = [1, 2, 666, 3, 4];
     let marked = join_all(movies.map(|movie| store.mark(mark_request(user.id, movie)))).await;
     let told: Vec<bool> = marked.iter().map(Result::is_ok).collect();
-    // Those who come after it begin a transaction of their own.
-    assert_eq!(told, [false, false, false, true, true]);
+    // Those who come after it begin a transaction of their own. The first may have been committed
+    // before the others had lined up.
+    assert_eq!(told[1..], [false, false, true, true]);
     assert_whole(&store, user.id).await;
-    assert_eq!(store.history(user.id).await.unwrap().unwrap().seq, 3);
+    let seq = store.history(user.id).await.unwrap().unwrap().seq;
+    assert_eq!(seq, 3 + u64::from(told[0]));
 }
 
 #[tokio::test]

@@ -55,6 +55,13 @@ impl Turn {
     }
 }
 
+impl Turn {
+    /// Whether there is any news.
+    fn advances(&self) -> bool {
+        self.next.last_seq > self.from_seq
+    }
+}
+
 impl Folding {
     /// Deals with what is plain of a batch: events that follow the stored projection one after
     /// another, or were folded before. Everything else, and whatever fails, is left.
@@ -79,12 +86,17 @@ impl Folding {
             }
             begun
         });
-        let steps: Vec<_> = turns.iter().map(|turn| (turn.from_seq, turn.next.clone())).collect();
-        let written = if steps.is_empty() { Vec::new() } else { reports.advance_all(&steps).await };
+        let steps: Vec<_> = turns
+            .iter()
+            .filter(|turn| turn.advances())
+            .map(|turn| (turn.from_seq, turn.next.clone()))
+            .collect();
+        let mut written = reports.advance_all(&steps).await.into_iter();
         let mut acknowledgements = Vec::new();
-        for (turn, written) in turns.into_iter().zip(written) {
+        for turn in turns {
+            let done = !turn.advances() || matches!(written.next(), Some(Ok(true)));
             let Turn { plain, left: mut after, .. } = turn;
-            if matches!(written, Ok(true)) {
+            if done {
                 for (Delivery { answer, .. }, news) in plain {
                     self.folded(news.as_ref());
                     acknowledgements.push(answer.acknowledge());
@@ -97,11 +109,12 @@ impl Folding {
                 left.push(after);
             }
         }
-        let folded = acknowledgements.len();
-        if folded > 0 {
+        if !steps.is_empty() {
             self.projector.counters.written.notify_waiters();
         }
-        let outcome = join_all(acknowledgements).await.into_iter().collect();
+        let outcomes = join_all(acknowledgements).await;
+        let folded = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        let outcome = outcomes.into_iter().collect();
         Together { folded, left, outcome }
     }
 

@@ -24,6 +24,8 @@ const LONGEST: Duration = Duration::from_millis(100);
 const FEW: usize = 64;
 /// More may never wait.
 const MANY: usize = 1_024;
+/// With as many before one, how long it took tells of the pace.
+const TELLING: usize = FEW / 4;
 /// Of how many waits the pace is a moving average, about.
 const SAMPLES: u64 = 32;
 
@@ -80,10 +82,11 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Its turn has come. Who was alone has learnt nothing of the pace.
+    /// Its turn has come. Of the pace only a long line tells: the last of a few, who all go together,
+    /// waits as long as the last of many.
     pub(super) fn served(self) -> Duration {
         let waited = self.since.elapsed();
-        if self.before > 0 {
+        if self.before >= TELLING {
             let places = u64::try_from(self.before + 1).unwrap_or(u64::MAX);
             let sample = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX) / places;
             let pace = &self.admission.pace;

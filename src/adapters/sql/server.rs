@@ -163,6 +163,10 @@ impl Server {
         self.pool.load().as_ref().clone()
     }
 
+    pub(super) fn patience(&self) -> Duration {
+        self.settings.acquire_timeout
+    }
+
     pub(super) fn renewals(&self) -> u64 {
         self.renewals.load(Ordering::Relaxed)
     }

@@ -96,6 +96,14 @@ impl SqlStore {
         })
     }
 
+    /// How long a call waits for its turn.
+    pub(super) fn patience(&self) -> Duration {
+        match &self.engine {
+            Engine::File(file) => file.writer.patience,
+            Engine::Server(server) => server.patience(),
+        }
+    }
+
     /// How often all connections were given up for new ones, because the server had not answered on
     /// one of them or was away. Always 0 on a file.
     #[must_use]

@@ -39,6 +39,8 @@ pub(super) struct Lent {
     held: Held,
     dialect: Dialect,
     settled: bool,
+    /// Pieces of work that this one stands for.
+    pub(super) works: u64,
     pub(super) wakes_relay: bool,
     pub(super) wakes_mailer: bool,
     ending: Batch,
@@ -51,6 +53,7 @@ impl Lent {
             held,
             dialect,
             settled: false,
+            works: 1,
             wakes_relay: false,
             wakes_mailer: false,
             ending: Batch::default(),
@@ -101,6 +104,11 @@ impl Tx {
     /// Once this is committed, whoever waits for events is told.
     pub(super) fn wake_relay(&mut self) {
         self.0.wakes_relay = true;
+    }
+
+    /// It is as many pieces of work, or none.
+    pub(super) fn stand_for(&mut self, works: u64) {
+        self.0.works = works;
     }
 
     /// Once this is committed, whoever waits for mails is told.
@@ -314,7 +322,7 @@ impl SqlStore {
                 progress.committing.store(true, Ordering::Relaxed);
                 lent.end((frame != Frame::Single).then_some("COMMIT")).await?;
                 if frame == Frame::Write {
-                    self.news.committed(1, lent.wakes_relay, lent.wakes_mailer);
+                    self.news.committed(lent.works, lent.wakes_relay, lent.wakes_mailer);
                 }
                 Ok(value)
             }

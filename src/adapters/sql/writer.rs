@@ -41,13 +41,15 @@ const RELEASE: &str = "RELEASE work";
 const UNDO: &str = "ROLLBACK TO work; RELEASE work";
 const UNDO_ALL: &str = "ROLLBACK";
 const COMMIT: &str = "COMMIT";
+/// Fails within a transaction.
+const NOTHING: &str = "BEGIN; ROLLBACK";
 
 pub(super) type WriteConnection = OwnedMappedMutexGuard<Option<AnyConnection>, AnyConnection>;
 
 /// Everything that writes to the file goes through it.
 pub(super) struct Writer {
     options: AnyConnectOptions,
-    patience: Duration,
+    pub(super) patience: Duration,
     news: Arc<News>,
     group: Arc<Mutex<Group>>,
     /// Locked only by who has the turn. `None` until the first write, and after a failure that the
@@ -61,6 +63,13 @@ impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer").field("line", &self.line).finish_non_exhaustive()
     }
+}
+
+/// What a work came to.
+struct Done<T> {
+    value: T,
+    /// It was alone.
+    committed: bool,
 }
 
 /// The works of one transaction. It is open while there are members, or one is at work.
@@ -101,11 +110,14 @@ impl Writer {
     {
         let mut place = Place::take(self);
         let mut group = place.turn().await?;
-        let result = self.work(&mut group, opening, work).await;
-        if result.is_ok() && group.members.is_empty() && group.writes == 0 {
-            place.leave(group);
-            return result;
-        }
+        let result = match self.work(&mut group, opening, work).await {
+            Ok(Done { value, committed: true }) => {
+                place.leave(group);
+                return Ok(value);
+            }
+            Ok(Done { value, .. }) => Ok(value),
+            Err(error) => Err(error),
+        };
         if result.is_err() {
             self.clear_up(&mut group).await;
             if group.members.is_empty() {
@@ -126,7 +138,7 @@ impl Writer {
         group: &mut Group,
         opening: &Batch,
         work: impl FnOnce(Tx, Answers) -> F,
-    ) -> Result<T, E>
+    ) -> Result<Done<T>, E>
     where
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
@@ -148,13 +160,14 @@ impl Writer {
         group.wakes_mailer |= lent.wakes_mailer;
         let alone = group.members.is_empty() && self.line.waiting() == 0;
         lent.end(if alone { Some(COMMIT) } else { end }).await?;
+        let works = lent.works;
         drop(lent);
         group.at_work = false;
-        group.writes += 1;
+        group.writes += works;
         if alone {
             self.committed(group);
         }
-        Ok(value)
+        Ok(Done { value, committed: alone })
     }
 
     /// The turn, with nothing half-done.
@@ -178,11 +191,22 @@ impl Writer {
             return;
         }
         let undone =
-            if group.members.is_empty() { self.execute(UNDO_ALL).await } else { self.undo().await };
+            if group.members.is_empty() { self.undo_all(group).await } else { self.undo().await };
         if let Err(error) = undone {
             self.break_off(group, &error).await;
         }
         group.at_work = false;
+    }
+
+    /// Where there is no transaction, it had not begun, or had been committed, and whoever it was for
+    /// did not wait to hear of it.
+    async fn undo_all(&self, group: &mut Group) -> Result<(), StoreError> {
+        let Err(error) = self.execute(UNDO_ALL).await else { return Ok(()) };
+        if self.execute(NOTHING).await.is_err() {
+            return Err(error);
+        }
+        self.committed(group);
+        Ok(())
     }
 
     /// Where there is no savepoint, the work had not begun, or had come to its end; unless the engine

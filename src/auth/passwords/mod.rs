@@ -183,10 +183,11 @@ impl Passwords {
         let inner = Arc::clone(&self.inner);
         let (tell, told) = oneshot::channel();
         self.inner.threads.spawn(move || {
+            let outcome = work(&inner);
             // They go with the work: a client that hangs up does not free its core early.
-            let _permits = permits;
+            drop(permits);
             // Whoever asked may have gone.
-            let _ = tell.send(work(&inner));
+            let _ = tell.send(outcome);
         });
         told.await.map_err(unusable)?
     }

@@ -28,6 +28,11 @@ const MAX_AGE_ALONE: Duration = Duration::from_secs(10);
 /// For how long after its time an answer is still given while another one is made: long enough for
 /// whoever asks all the time, and short for what nobody has told of.
 const GRACE: Duration = Duration::from_secs(10);
+/// An answer that has been overtaken may be given for so long, while the store is away.
+const KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// Bytes that a shard of a cache has at least, and the fewest entries for which there is one.
+const SHARD: usize = 1 << 20;
+const ANSWERS: usize = 32;
 /// Who has been waiting this long for an answer to be made is given an overtaken one instead, where
 /// that is what the cache is for: a store that has just gone away is not known to be away.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -144,7 +149,9 @@ impl<K> Weighter<K, Kept> for Weighed<K> {
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
     pub(crate) fn new(bounds: Bounds<K>, alone: Alone) -> Self {
-        let many = usize::try_from(bounds.bytes).unwrap_or(usize::MAX) / (8 * OVERHEAD);
+        // Few shards: none keeps an answer that is larger than its part of the bytes.
+        let bytes = usize::try_from(bounds.bytes).unwrap_or(usize::MAX);
+        let many = (bytes / SHARD).clamp(1, 16) * ANSWERS;
         let entries = sync::Cache::with_weighter(many, bounds.bytes, Weighed(bounds.key_bytes));
         let under_way =
             future::Cache::builder().max_capacity(10_000).time_to_live(UNDER_WAY).build();
@@ -181,9 +188,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
         };
         self.misses.fetch_add(1, Ordering::Relaxed);
         match old {
-            Some(old) if self.bounds.outlasts_store => {
-                self.made_soon(key, stamp, make(), old).await
-            }
+            Some(old) if self.outlasts(&old) => self.made_soon(key, stamp, make(), old).await,
             _ => Ok(Served { entry: self.made(key, stamp, make()).await?, stale: false }),
         }
     }
@@ -205,9 +210,13 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
         self.misses.fetch_add(1, Ordering::Relaxed);
         let made = make.await.map(|answer| Arc::new(Entry::new(answer, stamp)));
         match old {
-            Some(old) if self.bounds.outlasts_store => self.made_or(made, old),
+            Some(old) if self.outlasts(&old) => self.made_or(made, old),
             _ => Ok(Served { entry: made?, stale: false }),
         }
+    }
+
+    fn outlasts(&self, old: &Entry) -> bool {
+        self.bounds.outlasts_store && old.since.elapsed() < KEPT
     }
 
     fn hit(&self, entry: Arc<Entry>) -> Served {

@@ -14,7 +14,10 @@ use std::{
 
 use serde::Serialize;
 use sqlx::any::AnyRow;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 use uuid::Uuid;
 use watchme_actors::{
     domain::{GenreSet, TraceParent, UserId, WatchedMark},
@@ -30,6 +33,7 @@ use crate::adapters::sql::{
     SqlStore,
     admission::{self, Admission},
     batch::{Answers, Batch},
+    errors::{corrupt, unavailable},
     rows::{number, signed, to_json},
     work::Tx,
 };
@@ -89,6 +93,8 @@ pub(super) enum Together {
     Alone(MarkMovie),
 }
 
+type Outcome = Result<Together, WatchError>;
+
 /// Marks that wait for their turn.
 #[derive(Default)]
 pub(in crate::adapters::sql) struct Gathering {
@@ -99,6 +105,8 @@ pub(in crate::adapters::sql) struct Gathering {
 #[derive(Default)]
 struct Waiting {
     marks: Vec<Asked>,
+    /// How many have come.
+    came: u64,
     /// Somebody is making marks, and will make these after.
     at_work: bool,
 }
@@ -110,10 +118,11 @@ impl fmt::Debug for Gathering {
 }
 
 struct Asked {
+    number: u64,
     request: MarkMovie,
     trace: Option<TraceParent>,
     place: admission::Place,
-    tell: oneshot::Sender<Result<Together, WatchError>>,
+    tell: oneshot::Sender<Outcome>,
 }
 
 /// Makes a mark together with others. Who goes away before its turn has come is not waited for; once
@@ -124,12 +133,18 @@ struct Asked {
 pub(super) async fn mark(store: &SqlStore, request: MarkMovie) -> Result<Together, WatchError> {
     let gathering = &store.gathering;
     gathering.line.admit().inspect_err(|_| store.news.refused())?;
-    let (tell, told) = oneshot::channel();
+    let (tell, mut told) = oneshot::channel();
     let again = request.clone();
-    let place = gathering.line.line_up();
-    gathering.add(store, Asked { request, trace: current_trace(), place, tell });
+    let number = gathering.add(store, request, tell);
+    let told = match timeout(store.patience(), &mut told).await {
+        Err(_) if gathering.withdraw(number) => {
+            return Err(unavailable("no turn to write came in time").into());
+        }
+        Err(_) => told.await,
+        Ok(told) => told,
+    };
     // Where nobody tells, whoever was at it has come to an unexpected end.
-    told.await.unwrap_or(Ok(Together::Alone(again)))
+    told.unwrap_or(Ok(Together::Alone(again)))
 }
 
 impl Gathering {
@@ -137,25 +152,44 @@ impl Gathering {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, store: &SqlStore, asked: Asked) {
+    /// Its number among those who wait.
+    fn add(&self, store: &SqlStore, request: MarkMovie, tell: oneshot::Sender<Outcome>) -> u64 {
+        let place = self.line.line_up();
         let mut waiting = self.waiting();
-        waiting.marks.push(asked);
-        if !std::mem::replace(&mut waiting.at_work, true) {
+        waiting.came += 1;
+        let number = waiting.came;
+        waiting.marks.push(Asked { number, request, trace: current_trace(), place, tell });
+        let begins = !std::mem::replace(&mut waiting.at_work, true);
+        drop(waiting);
+        if begins {
             tokio::spawn(work(AtWork { store: store.clone(), ended: false }));
         }
+        number
     }
 
-    /// Those who are next, in the order of their coming, no two of the same user. Where there are
-    /// none, whoever comes next begins anew.
+    /// Takes back what has not had its turn; whether it had not.
+    fn withdraw(&self, number: u64) -> bool {
+        let mut waiting = self.waiting();
+        let before = waiting.marks.len();
+        waiting.marks.retain(|asked| asked.number != number);
+        waiting.marks.len() < before
+    }
+
+    /// Those who are next, in the order of their coming. Of a user's marks it is the first: the others
+    /// line up behind it one by one, and share its commit. Where there are none, whoever comes next
+    /// begins anew.
     fn next(&self) -> Vec<Asked> {
         let mut waiting = self.waiting();
         let mut users = HashSet::new();
         let (mut next, mut later) = (Vec::new(), Vec::new());
         for asked in waiting.marks.drain(..).filter(|asked| !asked.tell.is_closed()) {
-            if next.len() < AT_ONCE && users.insert(asked.request.user) {
+            if next.len() == AT_ONCE {
+                later.push(asked);
+            } else if users.insert(asked.request.user) {
                 next.push(asked);
             } else {
-                later.push(asked);
+                let Asked { request, tell, .. } = asked;
+                let _ = tell.send(Ok(Together::Alone(request)));
             }
         }
         waiting.marks = later;
@@ -193,10 +227,17 @@ async fn work(mut at_work: AtWork) {
             place.served();
             told.push((request, tell));
         }
+        let began = Instant::now();
         match make(store, &requests).await {
             Ok(outcomes) => {
                 for ((_, tell), outcome) in told.into_iter().zip(outcomes) {
                     let _ = tell.send(outcome);
+                }
+            }
+            // It would be no better alone, or come too late.
+            Err(error) if told.len() == 1 || began.elapsed() > store.patience() / 2 => {
+                for (_, tell) in told {
+                    let _ = tell.send(Err(error.clone().into()));
                 }
             }
             Err(error) => {
@@ -234,8 +275,6 @@ struct Row<'a> {
     payload: String,
     trace: Option<String>,
 }
-
-type Outcome = Result<Together, WatchError>;
 
 async fn make(
     store: &SqlStore,
@@ -314,6 +353,7 @@ fn make_in(
         tx.end_with(change);
         tx.wake_relay();
     }
+    tx.stand_for(made.len() as u64);
     Ok(outcomes)
 }
 
@@ -323,7 +363,7 @@ fn row_of<'a>(
     let kind = Kind::Marked((mark.watched_at, mark.marked_seq));
     let event = locked.event(&mark.movie, kind, mark.marked_at);
     let play = mark.plays.first().copied();
-    let play = play.ok_or_else(|| crate::adapters::sql::errors::corrupt("a mark has no play"))?;
+    let play = play.ok_or_else(|| corrupt("a mark has no play"))?;
     Ok(Row {
         user: user.as_uuid(),
         movie: i64::from(mark.movie.id),
