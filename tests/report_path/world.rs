@@ -20,7 +20,7 @@ use watchme_actors::{
     },
     ports::{
         Accounts, Clock, Created, DeadLetter, MarkMovie, NewAccount, NewPackage, NewSubscription,
-        Packages, Reports, Subscriptions, WatchLog,
+        Packages, Probe, Reports, Subscriptions, WatchLog,
     },
     testing::fakes::ScriptedMetadata,
 };
@@ -101,7 +101,7 @@ impl World {
                 audit_retention: Duration::from_secs(86_400),
             },
         );
-        Running { handles, bus, arbiter }
+        Running { handles, bus, arbiter, sql: self.sql.clone() }
     }
 
     pub(crate) async fn user(&self) -> UserId {
@@ -165,6 +165,7 @@ pub(crate) struct Running {
     pub(crate) handles: Handles,
     pub(crate) bus: Bus,
     pub(crate) arbiter: Arbiter,
+    sql: SqlStore,
 }
 
 impl Running {
@@ -177,6 +178,11 @@ impl Running {
         self.handles.drain().await;
         self.bus.close().await;
         self.arbiter.stop();
+        tokio::task::spawn_blocking(move || self.arbiter.join()).await.unwrap().unwrap();
+        // The connections that its thread has opened went with it: each of these finds some of them.
+        for _ in 0..32 {
+            let _ = self.sql.check().await;
+        }
     }
 }
 
