@@ -130,3 +130,114 @@ impl Folding {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::{
+        collections::HashMap,
+        sync::{Arc, atomic::AtomicUsize},
+    };
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::{
+        domain::{Timestamp, UserId},
+        ports::{Acknowledge, Reports, StoreError},
+        report::{fold::Counters, projector::Projector, remembered::Remembered},
+        testing::fakes::{DrivenClock, MemoryBus, MemoryDocuments, ScriptedMarks},
+        trending::Tally,
+    };
+
+    /// How the store takes an advance.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Takes {
+        It,
+        /// Somebody else was first.
+        Another,
+        Nothing,
+    }
+
+    struct Store(MemoryDocuments, Takes);
+
+    #[async_trait]
+    impl Reports for Store {
+        async fn projection(&self, user: UserId) -> Result<Option<Projection>, StoreError> {
+            self.0.projection(user).await
+        }
+
+        async fn projections(
+            &self,
+            users: &[UserId],
+        ) -> Result<HashMap<UserId, Projection>, StoreError> {
+            self.0.projections(users).await
+        }
+
+        async fn advance(&self, from_seq: u64, next: &Projection) -> Result<bool, StoreError> {
+            match self.1 {
+                Takes::It => self.0.advance(from_seq, next).await,
+                Takes::Another => Ok(false),
+                Takes::Nothing => Err(StoreError::Busy { store: "documents" }),
+            }
+        }
+
+        async fn replace(&self, rebuilt: &Projection) -> Result<bool, StoreError> {
+            self.0.replace(rebuilt).await
+        }
+
+        async fn erase(&self, user: UserId) -> Result<(), StoreError> {
+            self.0.erase(user).await
+        }
+    }
+
+    struct Noted(Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl Acknowledge for Noted {
+        async fn acknowledge(self: Box<Self>) -> Result<(), BusError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_written_is_not_acknowledged_but_left() {
+        for takes in [Takes::It, Takes::Another, Takes::Nothing] {
+            let (documents, marks) = (MemoryDocuments::new(), ScriptedMarks::new());
+            let folding = Folding {
+                projector: Projector {
+                    reports: Arc::new(Store(documents.clone(), takes)),
+                    watch_log: Arc::new(marks.clone()),
+                    remembered: Remembered::default(),
+                    counters: Arc::new(Counters::default()),
+                },
+                bus: Arc::new(MemoryBus::new()),
+                clock: Arc::new(DrivenClock::default()),
+                tally: Tally::default(),
+            };
+            let acknowledged = Arc::new(AtomicUsize::new(0));
+            let users = [UserId::generate(), UserId::generate()];
+            let mut batch = Vec::new();
+            for user in users {
+                documents.replace(&Projection::empty(user)).await.unwrap();
+                let deliveries = (1..=3).map(|movie| Delivery {
+                    message: marks.mark(user, movie, Timestamp::now()),
+                    answer: Box::new(Noted(Arc::clone(&acknowledged))),
+                });
+                batch.push(deliveries.collect());
+            }
+            let Together { folded, left, outcome } = folding.take_together(batch).await;
+            outcome.unwrap();
+            let written = takes == Takes::It;
+            let done = if written { 6 } else { 0 };
+            assert_eq!((folded, acknowledged.load(Ordering::Relaxed)), (done, done));
+            let left: Vec<usize> = left.iter().map(Vec::len).collect();
+            assert_eq!(left, if written { vec![] } else { vec![3, 3] });
+            for user in users {
+                let seq = documents.projection(user).await.unwrap().unwrap().last_seq;
+                assert_eq!(seq, if written { 3 } else { 0 });
+            }
+        }
+    }
+}
