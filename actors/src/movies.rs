@@ -1,5 +1,7 @@
 //! Movies, cache-aside: what is remembered, then what is stored, then what TMDb says.
 
+mod remembered;
+
 use std::{
     sync::{
         Arc,
@@ -9,12 +11,11 @@ use std::{
 };
 
 use moka::{future, sync};
-use quick_cache::sync::Cache;
-use tokio::time::Instant;
 
+pub(crate) use self::remembered::Lifetime;
+use self::remembered::Remembered;
 use crate::{
     catalogue_sync::{CatalogueState, CatalogueSyncHandle},
-    changes::Alone,
     domain::{Movie, MovieId, MovieQuery, MovieSnapshot, Page, PageRequest},
     movie_index::MovieIndexHandle,
     ports::{Catalogue, Change, ChangeFeed, Clock, StoreError},
@@ -27,10 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_WITH_STORED: Duration = Duration::from_secs(1);
 /// Stored details of this age are as good as TMDb's own.
 const DETAILS_FRESH: Duration = Duration::from_secs(24 * 3_600);
-/// Details that are older count as forgotten while the changes of other replicas do not arrive.
-const MAX_AGE_ALONE: Duration = Duration::from_secs(10);
-/// Movies and searches that are remembered.
-const REMEMBERED: u64 = 10_000;
+/// Movies, snapshots of them, and searches that are remembered.
+const REMEMBERED: usize = 10_000;
 /// An outcome is forgotten as soon as those who waited have it; at the latest after this, where
 /// they all went away.
 const UNDER_WAY: Duration = Duration::from_secs(1);
@@ -64,21 +63,6 @@ pub enum MovieError {
     Store(#[from] StoreError),
 }
 
-/// How long what is remembered counts.
-pub(crate) struct MoviesSettings {
-    /// Details and searches.
-    pub(crate) ttl: Duration,
-    /// Whether the changes of other replicas do not arrive.
-    pub(crate) alone: Alone,
-}
-
-#[derive(Clone)]
-struct Remembered {
-    /// `None`: TMDb has said that there is no such movie.
-    found: Option<Found>,
-    since: Instant,
-}
-
 /// Finds movies. Cheap to clone.
 #[derive(Clone)]
 pub struct Movies {
@@ -88,9 +72,9 @@ pub struct Movies {
     index: MovieIndexHandle,
     changes: Arc<dyn ChangeFeed>,
     clock: Arc<dyn Clock>,
-    alone: Alone,
-    ttl: Duration,
-    details: Arc<Cache<MovieId, Remembered>>,
+    /// `None`: TMDb has said that there is no such movie.
+    details: Arc<Remembered<Option<Found>>>,
+    snapshots: Arc<Remembered<MovieSnapshot>>,
     searched: sync::Cache<String, ()>,
     /// Counts what was forgotten: what was read before is not remembered after.
     epoch: Arc<AtomicU64>,
@@ -107,23 +91,22 @@ impl Movies {
         index: MovieIndexHandle,
         changes: Arc<dyn ChangeFeed>,
         clock: Arc<dyn Clock>,
-        settings: MoviesSettings,
+        lifetime: Lifetime,
     ) -> Self {
-        let MoviesSettings { ttl, alone } = settings;
+        let searched = sync::Cache::builder().max_capacity(REMEMBERED as u64);
         Self {
-            alone,
             catalogue,
             tmdb,
             sync,
             index,
             changes,
             clock,
-            ttl,
-            details: Arc::new(Cache::new(REMEMBERED as usize)),
-            searched: sync::Cache::builder().max_capacity(REMEMBERED).time_to_live(ttl).build(),
+            searched: searched.time_to_live(lifetime.ttl).build(),
+            details: Remembered::new(REMEMBERED, lifetime.clone()),
+            snapshots: Remembered::new(REMEMBERED, lifetime),
             epoch: Arc::default(),
             under_way: future::Cache::builder()
-                .max_capacity(REMEMBERED)
+                .max_capacity(REMEMBERED as u64)
                 .time_to_live(UNDER_WAY)
                 .build(),
             readings: Arc::default(),
@@ -135,8 +118,8 @@ impl Movies {
     /// # Errors
     /// [`MovieError`].
     pub async fn details(&self, id: MovieId) -> Result<Found, MovieError> {
-        if let Some(remembered) = self.remembered(id) {
-            return remembered.found.ok_or(MovieError::NotFound);
+        if let Some(found) = self.details.get(id) {
+            return found.ok_or(MovieError::NotFound);
         }
         let epoch = self.epoch.load(Ordering::Acquire);
         let found = self.under_way.get_with((id, epoch), self.read(id, epoch)).await;
@@ -151,8 +134,9 @@ impl Movies {
         };
         if let Some(movie) = stored.as_ref().filter(|movie| self.is_fresh(movie)) {
             let found = self.found(movie.clone().into());
-            if self.epoch.load(Ordering::Acquire) == epoch {
-                self.remember(id, Some(&found));
+            self.details.insert(id, Some(found.clone()));
+            if self.epoch.load(Ordering::Acquire) != epoch {
+                self.details.forget(id);
             }
             return Ok(found);
         }
@@ -169,15 +153,30 @@ impl Movies {
     /// # Errors
     /// [`MovieError`].
     pub async fn snapshot(&self, id: MovieId) -> Result<MovieSnapshot, MovieError> {
-        let movie = match self.remembered(id) {
-            Some(remembered) => remembered.found.ok_or(MovieError::NotFound)?.movie,
-            None => match self.stored(id).await {
-                Ok(Some(movie)) => Arc::new(movie),
-                Ok(None) => self.fetch(id, None).await?.movie,
-                Err(away) => self.fetched_past_the_store(id, away).await?.movie,
-            },
+        if let Some(snapshot) = self.snapshots.get(id) {
+            return Ok(snapshot);
+        }
+        let of = |movie: &Movie| MovieSnapshot {
+            id,
+            title: movie.title.clone(),
+            genres: movie.genres.clone(),
         };
-        Ok(MovieSnapshot { id, title: movie.title.clone(), genres: movie.genres.clone() })
+        if let Some(found) = self.details.get(id) {
+            return Ok(of(&found.ok_or(MovieError::NotFound)?.movie));
+        }
+        let epoch = self.epoch.load(Ordering::Acquire);
+        match self.stored(id).await {
+            Ok(Some(movie)) => {
+                let snapshot = of(&movie);
+                self.snapshots.insert(id, snapshot.clone());
+                if self.epoch.load(Ordering::Acquire) != epoch {
+                    self.snapshots.forget(id);
+                }
+                Ok(snapshot)
+            }
+            Ok(None) => Ok(of(&self.fetch(id, None).await?.movie)),
+            Err(away) => Ok(of(&self.fetched_past_the_store(id, away).await?.movie)),
+        }
     }
 
     /// A page of the stored catalogue: from the index, else, before there is one, from the store.
@@ -249,28 +248,16 @@ impl Movies {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         match change {
             Change::Movie(id) => {
-                self.details.remove(&id);
+                self.details.forget(id);
+                self.snapshots.forget(id);
             }
             Change::AllMovies => {
-                self.details.clear();
+                self.details.forget_all();
+                self.snapshots.forget_all();
                 self.searched.invalidate_all();
             }
             _ => {}
         }
-    }
-
-    fn remembered(&self, id: MovieId) -> Option<Remembered> {
-        let found = self.details.get(&id)?;
-        let max_age = if self.alone.now() { self.ttl.min(MAX_AGE_ALONE) } else { self.ttl };
-        if found.since.elapsed() < max_age {
-            return Some(found);
-        }
-        self.details.remove_if(&id, |it| it.since == found.since);
-        None
-    }
-
-    fn remember(&self, id: MovieId, found: Option<&Found>) {
-        self.details.insert(id, Remembered { found: found.cloned(), since: Instant::now() });
     }
 
     fn found(&self, movie: Arc<Movie>) -> Found {
@@ -323,7 +310,8 @@ impl Movies {
                     self.index.follow_movies(&[id]).await;
                     self.changes.announce(Change::Movie(id)).await;
                 }
-                self.remember(id, None);
+                self.snapshots.forget(id);
+                self.details.insert(id, None);
                 return Err(MovieError::NotFound);
             }
             Ok(Err(error)) => {
@@ -342,7 +330,8 @@ impl Movies {
             Err(error) => tracing::warn!(%error, %id, "a fetched movie could not be stored"),
         }
         let found = self.found(movie);
-        self.remember(id, Some(&found));
+        self.snapshots.forget(id);
+        self.details.insert(id, Some(found.clone()));
         Ok(found)
     }
 }

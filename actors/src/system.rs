@@ -14,7 +14,7 @@ use crate::{
     housekeeping::{HousekeepingHandle, HousekeepingPorts, HousekeepingSettings},
     mailer::{MailerHandle, MailerPorts},
     movie_index::{MovieIndexHandle, MovieIndexPorts},
-    movies::{Movies, MoviesSettings},
+    movies::{Lifetime, Movies},
     ports::{
         Catalogue, ChangeFeed, Clock, EventBus, GenreStore, Housekeeping, Lease, MailQueue, Mailer,
         MetadataSource, Outbox, Packages, ProcessLeases, Reports, Subscriptions, SyncLog,
@@ -234,7 +234,7 @@ pub fn start(arbiter: &ArbiterHandle, ports: Ports, settings: Settings) -> Handl
         index.clone(),
         ports.changes,
         ports.clock,
-        MoviesSettings { ttl: settings.movie_ttl, alone: alone.clone() },
+        Lifetime { ttl: settings.movie_ttl, alone: alone.clone() },
     );
     let handles = Handles {
         genres,

@@ -238,6 +238,27 @@ async fn many_who_ask_for_the_same_movie_are_one_question() {
     assert_eq!(tmdb.requests().len(), 1);
 }
 
+/// What marks keep of a movie is remembered apart from its details.
+#[tokio::test]
+async fn marks_keep_what_a_movie_was_called_last() {
+    let (tmdb, app) = filled(60).await;
+    let admin = app.admin().await;
+    let marked = async || {
+        let user = app.subscriber(&all_genres()).await;
+        user.put("/watched/7", &json!({})).await.expect(201)["title"].clone()
+    };
+    assert_eq!([marked().await, marked().await], ["Film 7", "Film 7"]);
+    tmdb.edit(|it| it.movie(7).title = "Renamed 7".to_owned());
+    admin.delete("/admin/cache/movies/7").await.expect(204);
+    assert_eq!([marked().await, marked().await], ["Renamed 7", "Renamed 7"]);
+    // Neither details nor marks have asked TMDb again.
+    tmdb.forget_requests();
+    assert_eq!(marked().await, "Renamed 7");
+    assert_eq!(tmdb.requests().len(), 0);
+    admin.delete("/admin/cache/movies").await.expect(204);
+    assert_eq!(marked().await, "Renamed 7");
+}
+
 #[tokio::test]
 async fn a_forgotten_movie_is_read_anew() {
     let (tmdb, app) = filled(60).await;
@@ -252,6 +273,7 @@ async fn a_forgotten_movie_is_read_anew() {
     assert_eq!(user.get("/movies/5").await.json()["title"], "Film 5", "remembered");
     admin.delete("/admin/cache/movies/5").await.expect(204);
     assert_eq!(user.get("/movies/5").await.json()["title"], "Renamed 5");
+    assert_eq!(user.put("/watched/5", &json!({})).await.expect(201)["title"], "Renamed 5");
     let listed = user.get("/movies?pageSize=100").await.data();
     assert!(listed.iter().any(|movie| movie["title"] == "Renamed 5"), "lists follow");
     assert_eq!(user.get("/movies/6").await.json()["title"], "Film 6");
