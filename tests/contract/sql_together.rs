@@ -1,20 +1,24 @@
-//! Marks that come together on SQLite, where they are made together.
+//! Marks that come together, and are made together.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, MySqlConnection, raw_sql};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use watchme::adapters::sql::SqlStore;
 use watchme_actors::{
     domain::{GenreId, MovieSnapshot, PageRequest, Timestamp, UserId, WatchEvent},
     ports::{
-        MarkFilter, MarkMovie, NewPackage, NewSubscription, Outbox, Packages, Subscriptions,
-        WatchError, WatchLog,
+        Accounts, MarkFilter, MarkMovie, NewPackage, NewSubscription, Outbox, Packages,
+        Subscriptions, WatchError, WatchLog,
     },
 };
 
-use crate::sql::{CreateAccount, mark_request, open};
+use crate::{
+    sql::{CreateAccount, mark_request, open, settings},
+    support::mysql::TestDatabase,
+};
 
 const USERS: usize = 40;
 const MOVIES: i64 = 5;
@@ -48,7 +52,16 @@ fn unwanted(user: UserId) -> MarkMovie {
 #[tokio::test]
 async fn each_is_made_as_if_it_came_alone() {
     let folder = TempDir::new().unwrap();
-    let store = &open(folder.path()).await;
+    as_if_alone(&open(folder.path()).await).await;
+}
+
+#[tokio::test]
+async fn on_mysql_each_is_made_as_if_it_came_alone() {
+    let Some(database) = TestDatabase::fresh().await else { return };
+    as_if_alone(&database.store().await).await;
+}
+
+async fn as_if_alone(store: &SqlStore) {
     let users = subscribers(store).await;
     // Everybody marks some movies, each twice at once, and what they may not.
     let marks = users.iter().flat_map(|user| (1..=MOVIES).map(move |movie| (*user, movie)));
@@ -93,6 +106,73 @@ async fn each_is_made_as_if_it_came_alone() {
             assert_eq!(listed.total_items, MOVIES as u64, "with its genres");
         }
     }
+}
+
+/// Events that come between the search for a user's and the deletion go as well.
+#[tokio::test]
+async fn what_a_deleted_user_marks_meanwhile_is_deleted() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).await;
+    deletion_races_marks(&store, &settings(folder.path()).url).await;
+}
+
+#[tokio::test]
+async fn on_mysql_what_a_deleted_user_marks_meanwhile_is_deleted() {
+    let Some(database) = TestDatabase::fresh().await else { return };
+    deletion_races_marks(&database.store().await, &database.settings().url).await;
+}
+
+async fn deletion_races_marks(store: &SqlStore, url: &str) {
+    let mut made = 0;
+    let mut database = AnyConnection::connect(url).await.unwrap();
+    for (round, user) in (0..).zip(subscribers(store).await) {
+        let marking = async {
+            let mut made = 0;
+            for movie in 1..=20 {
+                made += usize::from(store.mark(mark_request(user, movie)).await.is_ok());
+            }
+            made
+        };
+        let deleting = async {
+            // At another moment of the marking in each round.
+            tokio::time::sleep(Duration::from_micros(round * 200)).await;
+            store.delete(user, Timestamp::now()).await.unwrap();
+        };
+        made += tokio::join!(marking, deleting).0;
+        let left: Vec<String> = sqlx::query_scalar("SELECT kind FROM outbox WHERE user_id = ?")
+            .bind(user.to_string())
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
+        assert_eq!(left, ["erased"], "round {round}");
+    }
+    assert!((1..USERS * 20).contains(&made), "nothing was raced: {made} were made");
+}
+
+/// Whoever holds a user's row for long, as another replica may.
+#[tokio::test]
+async fn nobody_waits_for_another_users_row() {
+    let Some(database) = TestDatabase::fresh().await else { return };
+    let store = database.store().await;
+    let users = subscribers(&store).await;
+    let (held, others) = users.split_first().unwrap();
+    let mut holder = MySqlConnection::connect(database.url().as_str()).await.unwrap();
+    let hold = format!("START TRANSACTION; SELECT 1 FROM users WHERE id = '{held}' FOR UPDATE");
+    raw_sql(AssertSqlSafe(hold)).execute(&mut holder).await.unwrap();
+
+    let waiting = store.mark(mark_request(*held, 1));
+    let mut waiting = std::pin::pin!(waiting);
+    let marked = join_all(others.iter().map(|user| store.mark(mark_request(*user, 1))));
+    // Shorter than the server lets anybody wait for a lock.
+    let marked = tokio::time::timeout(Duration::from_millis(900), marked);
+    let marked = tokio::select! {
+        biased;
+        _ = &mut waiting => panic!("the row is held"),
+        marked = marked => marked.expect("they do not wait"),
+    };
+    assert!(marked.into_iter().all(|marked| marked.unwrap().created));
+    raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    assert!(waiting.await.unwrap().created);
 }
 
 #[test]

@@ -388,12 +388,6 @@ impl Accounts for SqlStore {
     }
 
     async fn delete(&self, id: UserId, now: Timestamp) -> Result<(), AccountError> {
-        self.write(|mut tx| async move {
-            let user = lock_user(&mut tx, self.dialect, id).await?.ok_or(AccountError::NotFound)?;
-            keep_an_admin(&mut tx, self.dialect, &user).await?;
-            note(&mut tx, "account.deleted", id, (None, None), now).await?;
-            Ok(erasure::erase(&mut tx, &user, now).await?)
-        })
-        .await
+        erasure::delete(self, id, now).await
     }
 }

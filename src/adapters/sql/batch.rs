@@ -2,7 +2,7 @@
 //!
 //! On SQLite a batch is one round trip, with its values bound. A server binds values of one statement
 //! at a time, but takes a text of several: there numbers and identifiers, which cannot be anything
-//! else, are written into the text, and a statement with texts goes by itself, with them bound.
+//! else, are written into the text, and texts are bound to variables of the session before.
 
 use std::{borrow::Cow, vec};
 
@@ -16,6 +16,11 @@ use uuid::Uuid;
 use watchme_actors::ports::StoreError;
 
 use super::{dialect::Dialect, errors::Db};
+
+/// Bytes of text that one statement binds to variables, at most. The driver leaves Nagle's algorithm on: what takes
+/// two writes (a record of TLS has 16 KiB) waits with the second for the server's delayed
+/// acknowledgement of the first, 40 ms.
+const WRITE: usize = 12_288;
 
 /// A value of a statement.
 #[derive(Debug, Clone)]
@@ -61,12 +66,6 @@ struct Statement {
     values: Vec<Value>,
 }
 
-impl Statement {
-    fn has_text(&self) -> bool {
-        self.values.iter().any(|value| matches!(value, Value::Text(_)))
-    }
-}
-
 /// Statements in their order, each with the values of its question marks. It has no question marks
 /// but those.
 #[derive(Debug, Clone, Default)]
@@ -90,7 +89,7 @@ impl Batch {
         self
     }
 
-    /// Ends the last statement with a list of rows, whose values are to be bound one after another.
+    /// Goes on with a list of rows, whose values are to be bound one after another.
     pub(super) fn rows(mut self, row: &'static str, rows: usize) -> Self {
         if let Some(last) = self.0.last_mut() {
             last.sql.to_mut().push_str(&vec![row; rows].join(", "));
@@ -98,8 +97,27 @@ impl Batch {
         self
     }
 
+    /// Goes on with the last statement.
+    pub(super) fn and(mut self, sql: &'static str) -> Self {
+        if let Some(last) = self.0.last_mut() {
+            last.sql.to_mut().push_str(sql);
+        }
+        self
+    }
+
     pub(super) fn extend(&mut self, more: Self) {
         self.0.extend(more.0);
+    }
+
+    /// The statements as a server gets them.
+    #[cfg(test)]
+    pub(super) fn written_out(&self) -> Vec<String> {
+        let written = |statement| {
+            let mut text = Text::default();
+            text.add(statement);
+            text.sql
+        };
+        self.0.iter().map(written).collect()
     }
 
     /// What the statements say, after another that begins their frame.
@@ -142,16 +160,7 @@ impl Batch {
             }
             Dialect::MySql => {
                 let mut together = Text::default();
-                for statement in statements {
-                    if statement.has_text() {
-                        std::mem::take(&mut together).run(conn, &mut sets).await?;
-                        let mut alone = Bound::default();
-                        alone.add(statement);
-                        alone.run(conn, &mut sets).await?;
-                    } else {
-                        together.add(statement);
-                    }
-                }
+                statements.for_each(|statement| together.add(statement));
                 together.run(conn, &mut sets).await?;
             }
         }
@@ -202,23 +211,38 @@ impl Bound {
     }
 }
 
-/// Statements whose values, numbers and identifiers only, are part of them.
+/// Statements whose numbers and identifiers are part of them, and whose texts are in variables.
 #[derive(Default)]
-struct Text(String);
+struct Text<'a> {
+    sql: String,
+    texts: Vec<&'a str>,
+}
 
-impl Text {
-    fn add(&mut self, statement: &Statement) {
+impl<'a> Text<'a> {
+    fn add(&mut self, statement: &'a Statement) {
         let mut parts = statement.sql.split('?');
-        separate(&mut self.0, parts.next().unwrap_or_default());
+        separate(&mut self.sql, parts.next().unwrap_or_default());
         for (value, part) in statement.values.iter().zip(parts) {
-            self.0 += &match value {
-                Value::Number(number) => number.to_string(),
-                Value::Id(id) => format!("'{id}'"),
-                // A statement with texts is never put together like this.
-                Value::Text(_) => "NULL".to_owned(),
-            };
-            self.0 += part;
+            match value {
+                Value::Number(number) => self.sql += &number.to_string(),
+                Value::Id(id) => self.sql += &format!("'{id}'"),
+                Value::Text(None) => self.sql += "NULL",
+                Value::Text(Some(text)) => {
+                    let variable = variable(self.place(text));
+                    self.sql += &variable;
+                }
+            }
+            self.sql += part;
         }
+    }
+
+    /// The place of a text among those that are bound: a text that several statements share is
+    /// bound once.
+    fn place(&mut self, text: &'a str) -> usize {
+        self.texts.iter().position(|known| *known == text).unwrap_or_else(|| {
+            self.texts.push(text);
+            self.texts.len() - 1
+        })
     }
 
     async fn run(
@@ -226,12 +250,62 @@ impl Text {
         conn: &mut AnyConnection,
         sets: &mut Vec<Vec<AnyRow>>,
     ) -> Result<(), sqlx::Error> {
-        if self.0.is_empty() {
+        for pieces in packed(&self.texts) {
+            let mut set = QueryBuilder::<Any>::new("SET ");
+            for (number, Piece { place, goes_on, text }) in pieces.into_iter().enumerate() {
+                let variable = variable(place);
+                set.push(if number > 0 { ", " } else { "" }).push(&variable).push(" = ");
+                if goes_on {
+                    set.push("CONCAT(").push(&variable).push(", ").push_bind(text).push(")");
+                } else {
+                    set.push_bind(text);
+                }
+            }
+            set.build().execute(&mut *conn).await?;
+        }
+        if self.sql.is_empty() {
             return Ok(());
         }
-        let sql = QueryBuilder::<Any>::new(self.0).into_sql();
+        let sql = QueryBuilder::<Any>::new(self.sql).into_sql();
         collect(raw_sql(sql).fetch_many(conn), sets).await
     }
+}
+
+/// A part of the text at a place.
+#[derive(Debug, PartialEq)]
+struct Piece {
+    place: usize,
+    /// There is one before it.
+    goes_on: bool,
+    text: String,
+}
+
+/// Texts in pieces, those together that are bound by one statement.
+fn packed(texts: &[&str]) -> Vec<Vec<Piece>> {
+    let mut packed: Vec<Vec<Piece>> = Vec::new();
+    let mut room = 0;
+    for (place, mut rest) in texts.iter().copied().enumerate() {
+        let mut goes_on = false;
+        while !goes_on || !rest.is_empty() {
+            if room == 0 || (rest.len() > room && room < WRITE) {
+                packed.push(Vec::new());
+                room = WRITE;
+            }
+            let (text, after) = rest.split_at(rest.floor_char_boundary(room));
+            if let Some(pieces) = packed.last_mut() {
+                pieces.push(Piece { place, goes_on, text: text.to_owned() });
+            }
+            room -= text.len();
+            rest = after;
+            goes_on = true;
+        }
+    }
+    packed
+}
+
+/// A variable of the session.
+fn variable(place: usize) -> String {
+    format!("@text{place}")
 }
 
 fn separate(text: &mut String, next: &str) {
@@ -255,4 +329,26 @@ async fn collect(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_bound_in_pieces_that_are_sent_by_one_write_each() {
+        let long = "é".repeat(WRITE);
+        let texts = ["short", "", long.as_str(), "last"];
+        let packed = packed(&texts);
+        let mut bound = vec![None::<String>; texts.len()];
+        for pieces in &packed {
+            assert!(pieces.iter().map(|piece| piece.text.len()).sum::<usize>() <= WRITE);
+            for Piece { place, goes_on, text } in pieces {
+                assert_eq!(*goes_on, bound[*place].is_some());
+                bound[*place].get_or_insert_default().push_str(text);
+            }
+        }
+        assert_eq!(bound, texts.map(|text| Some(text.to_owned())));
+        assert_eq!(packed.len(), 4, "those that have room together are bound together");
+    }
 }

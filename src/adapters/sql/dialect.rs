@@ -38,6 +38,14 @@ impl Dialect {
         }
     }
 
+    /// Whether a mark `m` has a genre: what comes before the genre, and what after it.
+    pub(super) fn has_genre(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite => ("", " IN (SELECT value FROM json_each(m.genres))"),
+            Self::MySql => ("JSON_CONTAINS(m.genres, CAST(", " AS CHAR))"),
+        }
+    }
+
     /// Renews or takes over a lease, by the store's own clock. Binds: owner, time to live in
     /// milliseconds, name, owner.
     pub(super) fn take_lease(self) -> &'static str {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::{Any, AnyConnection, QueryBuilder};
 use tokio::sync::Notify;
 use watchme_actors::{
-    domain::{EventId, Timestamp, WatchEvent},
+    domain::{EventId, Timestamp, UserId, WatchEvent},
     ports::{Backlog, Erased, Outbox, OutboxRow, StoreError, current_trace},
 };
 
@@ -41,6 +41,10 @@ pub(super) const PUBLISHED: &str = "SELECT id, published_at, created_at FROM out
 
 pub(super) const LAST_PUBLISHED: &str =
     "SELECT MAX(published_at) AS last FROM outbox WHERE state = 1";
+
+const LAST: &str = "SELECT MAX(id) FROM outbox";
+/// Only the file's statement reads through the index: a server has one by user.
+pub(super) const OF_USER: &str = "SELECT id FROM outbox WHERE user_id = ?";
 
 /// Replicas' clocks may differ: an event may be noted as published before it was made.
 const SKEW: Duration = Duration::from_secs(600);
@@ -101,6 +105,49 @@ pub(super) fn republish_query(ids: &[i64]) -> QueryBuilder<Any> {
 
 pub(super) fn purge_query(ids: &[i64]) -> QueryBuilder<Any> {
     of_ids(QueryBuilder::new("DELETE FROM outbox WHERE state = 1"), ids)
+}
+
+/// Rows about a user, found before a transaction in which they go.
+pub(super) struct OfUser {
+    ids: Vec<i64>,
+    /// All that are not among them come after this one.
+    last: i64,
+}
+
+/// Finds them by reading through an index of all.
+pub(super) async fn of_user(store: &SqlStore, user: UserId) -> Result<OfUser, StoreError> {
+    store
+        .read_on(|mut tx| async move {
+            let last = sqlx::query_scalar::<_, Option<i64>>(LAST).fetch_one(&mut *tx).await.db()?;
+            let ids = sqlx::query_scalar(OF_USER).bind(user.to_string());
+            let ids = ids.fetch_all(&mut *tx).await.db()?;
+            Ok(OfUser { ids, last: last.unwrap_or_default() })
+        })
+        .await
+}
+
+/// Deletes every row about a user.
+pub(super) async fn forget(
+    tx: &mut Tx,
+    user: UserId,
+    found: Option<&OfUser>,
+) -> Result<(), StoreError> {
+    let mut last = 0;
+    if let Some(found) = found {
+        for batch in found.ids.chunks(BATCH) {
+            let mut delete = QueryBuilder::new("DELETE FROM outbox WHERE user_id = ");
+            delete.push_bind(user.to_string());
+            execute(tx, of_ids(delete, batch)).await?;
+        }
+        last = found.last;
+    }
+    sqlx::query("DELETE FROM outbox WHERE user_id = ? AND id > ?")
+        .bind(user.to_string())
+        .bind(last)
+        .execute(&mut **tx)
+        .await
+        .db()?;
+    Ok(())
 }
 
 /// Statements of every length would push the useful ones out of the connection's cache, so this

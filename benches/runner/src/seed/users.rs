@@ -43,7 +43,6 @@ pub(crate) fn accounts(data: &Path, new: &Accounts) -> Outcome<()> {
     sql.run(SUBSCRIPTIONS, &[now - DAY, i64::from(new.active)])?;
     sql.run(MARKS, &[marks, FILMS, now - DAY])?;
     sql.run(PLAYS, &[])?;
-    sql.run(MARK_GENRES, &[])?;
     sql.run("COMMIT", &[])?;
 
     // The reports are documents: in the other file.
@@ -104,17 +103,14 @@ const PLAYS: &str = "INSERT INTO plays (user_id, movie_id, watched_at, id, day_o
         printf('01900000-%04x-7000-b000-', k.marked_seq % 65536) || n.digits, 0
     FROM temp.numbers n JOIN marks k ON k.user_id = n.user_id";
 
-const MARK_GENRES: &str = "INSERT INTO mark_genres (user_id, movie_id, genre_id)
-    SELECT k.user_id, k.movie_id, g.value
-    FROM temp.numbers n JOIN marks k ON k.user_id = n.user_id, json_each(k.genres) g";
-
 /// Binds: the last film.
 const REPORTS: &str = "INSERT INTO documents.projections (user_id, last_seq, document)
     SELECT k.user_id, k.marked_seq, json_object('userId', k.user_id, 'lastSeq', k.marked_seq,
         'totalFilms', k.marked_seq,
         'filmsByGenre', (SELECT json_group_object(CAST(genre_id AS TEXT), films) FROM (
-            SELECT g.genre_id, count(*) AS films FROM mark_genres g
-            WHERE g.user_id = k.user_id GROUP BY g.genre_id)),
+            SELECT g.value AS genre_id, count(*) AS films
+            FROM marks m CROSS JOIN json_each(m.genres) g
+            WHERE m.user_id = k.user_id GROUP BY g.value)),
         'lastFilm', json_object('movieId', k.movie_id, 'movieName', k.title))
     FROM temp.numbers n JOIN marks k ON k.user_id = n.user_id AND k.movie_id = ?1";
 

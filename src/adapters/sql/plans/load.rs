@@ -65,9 +65,7 @@ const MARKS: &str = concat!(
         t.n + 1
      FROM users u, ",
     ten!(),
-    " t ORDER BY u.id, t.n;
-     INSERT INTO mark_genres (user_id, movie_id, genre_id)
-     SELECT user_id, movie_id, 18 FROM marks ORDER BY user_id, movie_id;"
+    " t ORDER BY u.id, t.n;"
 );
 
 const PLAYS: &str = concat!(
@@ -106,7 +104,7 @@ const EXPIRING: &str = "INSERT INTO audit_log (at, origin, actor_id, address, ac
      INSERT INTO throttles (name, expires_at) SELECT id, created_at FROM users ORDER BY id;";
 
 const STATISTICS: &str = "ANALYZE TABLE users, packages, package_versions, package_version_genres,
-    subscriptions, idempotency_keys, marks, mark_genres, plays, outbox, audit_log, throttles,
+    subscriptions, idempotency_keys, marks, plays, outbox, audit_log, throttles,
     mail_tokens, sessions, mail_queue";
 
 /// In the order of every primary key, and the big tables side by side.

@@ -212,10 +212,10 @@ fn of_marks() -> Vec<Hot> {
         marked_seq: 1,
         plays: Vec::new(),
     }];
-    let paged = |filter| built(reading::page_query(id, &filter, PageRequest::default()));
-    let counted = |filter| built(reading::count_query(id, &filter));
-    let of_user = std::slice::from_ref(&user);
     let mysql = Dialect::MySql;
+    let paged = |filter| built(reading::page_query(mysql, id, &filter, PageRequest::default()));
+    let counted = |filter| built(reading::count_query(mysql, id, &filter));
+    let of_user = std::slice::from_ref(&user);
     vec![
         hot("lock a user", watch_log::lock_sql(mysql), &[movie.clone(), user.clone()]),
         hot("entitlement", watch_log::entitlement_sql(mysql), &[user.clone(), Number(10)]),
@@ -253,6 +253,18 @@ fn of_marks() -> Vec<Hot> {
             &[Number(1_500_000), Number(1_510_000), Number(1_505_000), user_text(), Number(100)],
         ),
     ]
+}
+
+/// What is asked of several users at once.
+fn of_marks_together() -> Vec<Hot> {
+    let user = |n: u32| uuid::Uuid::parse_str(&format!("01980000-0000-7000-8000-{n:012}")).unwrap();
+    let users: Vec<_> = (54_321..54_385).map(user).collect();
+    let asked = watch_log::together::asked_on_a_server(&users);
+    ["lock users", "marked already", "latest of each", "held by each"]
+        .into_iter()
+        .zip(asked)
+        .map(|(name, statement)| hot(name, statement, &[]))
+        .collect()
 }
 
 fn of_outbox() -> Vec<Hot> {
@@ -355,6 +367,7 @@ async fn judge(url: &str) -> Vec<String> {
         of_packages(),
         of_marks(),
         of_outbox(),
+        of_marks_together(),
         audit::of_audit(),
         audit::of_housekeeping(),
     ];

@@ -1,6 +1,5 @@
 //! Setting and removing marks.
 
-use sqlx::any::AnyRow;
 use watchme_actors::{
     domain::{
         MovieId, MovieSnapshot, Play, PlayId, Precision, Timestamp, UserId, Viewing, WatchedMark,
@@ -11,25 +10,17 @@ use watchme_actors::{
 use super::{
     plays::{insert_play, latest_first, plays_of, rewrite_play},
     together::{self, Together},
-    transaction::{Kind, Locked, ask_entitlement, entitlement, lock},
+    transaction::{Holding, Kind, Locked, ask_entitlement, entitlement, lock},
 };
 use crate::adapters::sql::{
     SqlStore,
     batch::{Answers, Batch},
-    dialect::Dialect,
     errors::corrupt,
     rows::{signed, to_json},
     work::Tx,
 };
 
 pub(super) async fn mark(store: &SqlStore, request: MarkMovie) -> Result<Marked, WatchError> {
-    if store.dialect != Dialect::Sqlite {
-        let opening = opening(store, &request);
-        let request = &request;
-        return store
-            .write_after(&opening, async |mut tx, answers| mark_in(&mut tx, answers, request).await)
-            .await;
-    }
     match together::mark(store, request).await? {
         Together::Done(marked) => Ok(marked),
         // It has waited, and been let in.
@@ -60,22 +51,23 @@ async fn mark_in(
         let mark = correct(tx, &locked, mark, request).await?;
         return Ok(Marked { mark, created: false });
     }
-    let mark = new_mark(&locked, &answers.rows(), request)?;
+    let held = answers.rows().iter().map(Holding::of).collect::<Result<Vec<_>, _>>()?;
+    let mark = new_mark(&locked, &held, request)?;
     let kind = Kind::Marked((mark.watched_at, mark.marked_seq));
     locked.record(tx, insert_mark(&locked, &mark)?, &mark.movie, kind, request.now)?;
     Ok(Marked { mark, created: true })
 }
 
 /// The mark of a movie that is not marked yet, if its user may have it.
-pub(super) fn new_mark<'a>(
+pub(super) fn new_mark(
     locked: &Locked,
-    held: impl IntoIterator<Item = &'a AnyRow>,
+    held: &[Holding],
     request: &MarkMovie,
 ) -> Result<WatchedMark, WatchError> {
     let movie = request.movie.clone().ok_or(WatchError::MovieRequired)?;
     // The request's own moment may lie before a cancellation that was committed since.
     let at = request.now.max(locked.cancelled_at);
-    if !entitlement(held, at, request.mode)?.permits(&movie.genres) {
+    if !entitlement(held, at, request.mode).permits(&movie.genres) {
         return Err(WatchError::NotEntitled);
     }
     let viewing = request
@@ -107,13 +99,6 @@ fn insert_mark(locked: &Locked, mark: &WatchedMark) -> Result<Batch, StoreError>
         .bind(signed(mark.marked_seq)?);
     for play in &mark.plays {
         insert = insert_play(insert, locked, play);
-    }
-    // One statement for each number of genres; movies have few, so they stay in the cache.
-    insert = insert
-        .then("INSERT INTO mark_genres (user_id, movie_id, genre_id) VALUES ")
-        .rows("(?, ?, ?)", mark.movie.genres.len());
-    for genre in mark.movie.genres.iter() {
-        insert = insert.bind(user).bind(movie).bind(i64::from(genre));
     }
     Ok(insert)
 }

@@ -11,6 +11,7 @@ use watchme_actors::{
 use super::plays::{play_from, plays_of};
 use crate::adapters::sql::{
     SqlStore,
+    dialect::Dialect,
     errors::Db,
     rows::{get, json, movie_id, number, offset, time},
 };
@@ -81,7 +82,7 @@ pub(super) async fn watched_at(
     row.map(|row| time(&row, "watched_at")).transpose()
 }
 
-fn push_filter(query: &mut QueryBuilder<Any>, user: UserId, filter: &MarkFilter) {
+fn push_filter(query: &mut QueryBuilder<Any>, dialect: Dialect, user: UserId, filter: &MarkFilter) {
     query.push(" WHERE m.user_id = ").push_bind(user.to_string());
     if let Some(from) = filter.from {
         query.push(" AND m.watched_at >= ").push_bind(from.as_millis());
@@ -90,21 +91,14 @@ fn push_filter(query: &mut QueryBuilder<Any>, user: UserId, filter: &MarkFilter)
         query.push(" AND m.watched_at < ").push_bind(to.as_millis());
     }
     if let Some(genre) = filter.genre {
-        // Told (where it listens) not to begin with the genre: in the order of marks a page is full
-        // before all of a long history was read and sorted.
-        query
-            .push(
-                " AND EXISTS (SELECT /*+ NO_SEMIJOIN() */ 1 FROM mark_genres g
-                 WHERE g.user_id = m.user_id
-                 AND g.movie_id = m.movie_id AND g.genre_id = ",
-            )
-            .push_bind(i64::from(genre))
-            .push(")");
+        let (before, after) = dialect.has_genre();
+        query.push(" AND ").push(before).push_bind(i64::from(genre)).push(after);
     }
 }
 
 /// The statement of one page of marks.
 pub(in crate::adapters::sql) fn page_query(
+    dialect: Dialect,
     user: UserId,
     filter: &MarkFilter,
     page: PageRequest,
@@ -113,7 +107,7 @@ pub(in crate::adapters::sql) fn page_query(
         "SELECT m.movie_id, m.title, m.genres, m.watched_at, m.marked_at, m.marked_seq
          FROM marks m",
     );
-    push_filter(&mut query, user, filter);
+    push_filter(&mut query, dialect, user, filter);
     query.push(" ORDER BY m.watched_at DESC, m.marked_seq DESC LIMIT ");
     query.push_bind(i64::from(page.size())).push(" OFFSET ").push_bind(offset(page));
     query
@@ -121,11 +115,12 @@ pub(in crate::adapters::sql) fn page_query(
 
 /// The statement that counts what a filter lets through.
 pub(in crate::adapters::sql) fn count_query(
+    dialect: Dialect,
     user: UserId,
     filter: &MarkFilter,
 ) -> QueryBuilder<Any> {
     let mut query = QueryBuilder::new("SELECT COUNT(*) AS total FROM marks m");
-    push_filter(&mut query, user, filter);
+    push_filter(&mut query, dialect, user, filter);
     query
 }
 
@@ -154,8 +149,10 @@ pub(super) async fn marks(
     // One snapshot: a mark whose plays went between the statements would have none.
     store
         .snapshot(|mut tx| async move {
-            let count = count_query(user, filter).build().fetch_one(&mut *tx).await.db()?;
-            let rows = page_query(user, filter, page).build().fetch_all(&mut *tx).await.db()?;
+            let mut count = count_query(store.dialect, user, filter);
+            let count = count.build().fetch_one(&mut *tx).await.db()?;
+            let mut rows = page_query(store.dialect, user, filter, page);
+            let rows = rows.build().fetch_all(&mut *tx).await.db()?;
             let mut items: Vec<WatchedMark> =
                 rows.iter().map(mark_from).collect::<Result<_, _>>()?;
             if !items.is_empty() {

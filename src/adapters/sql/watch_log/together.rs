@@ -1,29 +1,35 @@
-//! New marks that come together are made together, on the engine that writes on one connection.
+//! New marks that come together are made together.
 //!
-//! There what a mark costs is mostly the way to that connection and back, twice. So marks of different
-//! users that wait for their turn take it as one: one question finds all that they depend on, one
-//! change makes them all. They depend on nothing that the others change, so that this is the same as
-//! one after another. What is not as simple (a movie that is marked already), and whatever fails
-//! together, is done alone.
+//! What a mark costs is mostly the way to the engine and back, several times, and the commit. So marks
+//! of different users that wait for their turn take it as one: one batch of questions finds all that
+//! they depend on, one of changes makes them all. They depend on nothing that the others change, so
+//! that this is the same as one after another. What is not as simple (a movie that is marked already,
+//! a user whom somebody else has locked), and whatever fails together, is done alone.
+
+mod found;
+mod statements;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use serde::Serialize;
-use sqlx::any::AnyRow;
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
 };
-use uuid::Uuid;
 use watchme_actors::{
-    domain::{GenreSet, TraceParent, UserId, WatchedMark},
+    domain::{TraceParent, WatchedMark},
     ports::{MarkMovie, Marked, StoreError, WatchError, current_trace},
 };
 
+#[cfg(test)]
+pub(in crate::adapters::sql) use self::statements::{FOUND, asked_on_a_server};
+use self::{
+    found::{Findings, Found},
+    statements::{Question, Row, ask, change},
+};
 use super::{
     marks::new_mark,
     plays::day_only,
@@ -32,59 +38,15 @@ use super::{
 use crate::adapters::sql::{
     SqlStore,
     admission::{self, Admission},
-    batch::{Answers, Batch},
+    batch::Answers,
+    dialect::Dialect,
     errors::{corrupt, unavailable},
-    rows::{number, signed, to_json},
+    rows::{signed, to_json},
     work::Tx,
 };
 
 /// Marks that are made at once, at most: the first of them waits for the last.
-const AT_ONCE: usize = 256;
-
-/// The users' rows and the marks of their movies, as [`super::transaction::lock_sql`] gives them one
-/// by one. Binds, as the two below: the requests.
-pub(in crate::adapters::sql) const LOCKED: &str = "SELECT r.key AS n, u.watch_seq, u.cancelled_at,
-        m.movie_id, m.title, m.genres, m.watched_at, m.marked_at, m.marked_seq
-     FROM json_each(?) r CROSS JOIN users u ON u.id = r.value ->> 'user'
-     LEFT JOIN marks m ON m.user_id = u.id AND m.movie_id = r.value ->> 'movie'";
-
-/// The latest two marks of each user, latest first.
-pub(in crate::adapters::sql) const LATEST: &str = "SELECT r.key AS n, m.movie_id, m.title,
-        m.watched_at, m.marked_seq
-     FROM json_each(?) r CROSS JOIN marks m ON m.user_id = r.value ->> 'user' AND m.movie_id IN (
-        SELECT movie_id FROM marks WHERE user_id = r.value ->> 'user'
-        ORDER BY watched_at DESC, marked_seq DESC LIMIT 2)
-     ORDER BY m.watched_at DESC, m.marked_seq DESC";
-
-/// What the users hold, as [`super::transaction::entitlement_sql`] gives it.
-pub(in crate::adapters::sql) const HELD: &str =
-    "SELECT r.key AS n, v.genres, s.starts_at, s.ends_at
-     FROM json_each(?) r
-     CROSS JOIN subscriptions s ON s.user_id = r.value ->> 'user' AND s.ends_at > r.value ->> 'from'
-     CROSS JOIN packages p ON p.id = s.package_id
-     CROSS JOIN package_versions v ON v.package_id = p.id AND v.version =
-        CASE WHEN s.version > p.floor_version THEN s.version ELSE p.floor_version END";
-
-/// Binds, each: the marks.
-const INSERTS: [&str; 5] = [
-    "INSERT INTO outbox (event_id, user_id, kind, payload, created_at, traceparent)
-     SELECT value ->> 'event', value ->> 'user', value ->> 'kind', value ->> 'payload',
-        value ->> 'now', value ->> 'trace'
-     FROM json_each(?) ORDER BY key",
-    "INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq)
-     SELECT value ->> 'user', value ->> 'movie', value ->> 'title', value ->> 'genres',
-        value ->> 'watched', value ->> 'now', value ->> 'seq'
-     FROM json_each(?)",
-    "INSERT INTO plays (user_id, movie_id, watched_at, id, day_only)
-     SELECT value ->> 'user', value ->> 'movie', value ->> 'watched', value ->> 'play',
-        value ->> 'day_only'
-     FROM json_each(?)",
-    "INSERT INTO mark_genres (user_id, movie_id, genre_id)
-     SELECT m.value ->> 'user', m.value ->> 'movie', g.value
-     FROM json_each(?) m CROSS JOIN json_each(m.value -> 'genres') g",
-    "UPDATE users SET watch_seq = m.value ->> 'seq', watch_changed_at = m.value ->> 'now'
-     FROM json_each(?) m WHERE users.id = m.value ->> 'user'",
-];
+const AT_ONCE: usize = 64;
 
 /// What came of it.
 pub(super) enum Together {
@@ -250,32 +212,6 @@ async fn work(mut at_work: AtWork) {
     }
 }
 
-/// A request as the questions read it.
-#[derive(Serialize)]
-struct Question<'a> {
-    user: &'a Uuid,
-    movie: i64,
-    from: i64,
-}
-
-/// A mark as the changes read it.
-#[derive(Serialize)]
-struct Row<'a> {
-    user: &'a Uuid,
-    movie: i64,
-    title: &'a str,
-    genres: &'a GenreSet,
-    watched: i64,
-    now: i64,
-    seq: i64,
-    play: Uuid,
-    day_only: i64,
-    event: Uuid,
-    kind: &'static str,
-    payload: String,
-    trace: Option<String>,
-}
-
 async fn make(
     store: &SqlStore,
     requests: &[(MarkMovie, Option<TraceParent>)],
@@ -288,69 +224,40 @@ async fn make(
             from: request.now.as_millis(),
         })
         .collect();
-    let questions = to_json(&questions)?;
-    let mut opening = Batch::new();
-    for question in [LOCKED, LATEST, HELD] {
-        opening = opening.then(question).bind(questions.as_str());
-    }
+    let opening = ask(store.dialect, &questions)?;
     store
-        .write_on_after(
-            &opening,
-            |mut tx, answers| async move { make_in(&mut tx, answers, requests) },
-        )
+        .write_on_after(&opening, |mut tx, answers| async move {
+            make_in(&mut tx, store.dialect, answers, requests)
+        })
         .await
-}
-
-/// The rows of each request, in their order.
-struct ByRequest<'r>(HashMap<usize, Vec<&'r AnyRow>>);
-
-impl<'r> ByRequest<'r> {
-    fn new(rows: &'r [AnyRow]) -> Result<Self, StoreError> {
-        let mut by_request: HashMap<usize, Vec<&AnyRow>> = HashMap::with_capacity(rows.len());
-        for row in rows {
-            by_request.entry(number(row, "n")?).or_default().push(row);
-        }
-        Ok(Self(by_request))
-    }
-
-    fn of(&self, request: usize) -> impl Iterator<Item = &'r AnyRow> {
-        self.0.get(&request).into_iter().flatten().copied()
-    }
 }
 
 fn make_in(
     tx: &mut Tx,
-    mut answers: Answers,
+    dialect: Dialect,
+    answers: Answers,
     requests: &[(MarkMovie, Option<TraceParent>)],
 ) -> Result<Vec<Outcome>, StoreError> {
-    let (locked, latest, held) = (answers.rows(), answers.rows(), answers.rows());
-    let (locked, latest) = (ByRequest::new(&locked)?, ByRequest::new(&latest)?);
-    let held = ByRequest::new(&held)?;
+    let findings = Findings::new(dialect, answers)?;
     let mut outcomes = Vec::with_capacity(requests.len());
     let mut made = Vec::new();
-    for (n, (request, trace)) in requests.iter().enumerate() {
-        let user = locked.of(n).next();
-        let found = Locked::of_rows(request.user, request.movie_id, user, latest.of(n));
-        outcomes.push(match found {
-            Ok(found) if found.mark.is_some() => Ok(Together::Alone(request.clone())),
-            Ok(found) => match new_mark(&found, held.of(n), request) {
-                Ok(mark) => {
-                    made.push((request.user, found, mark.clone(), *trace));
-                    Ok(Together::Done(Marked { mark, created: true }))
-                }
-                Err(error) => Err(error),
-            },
+    for (request, trace) in requests {
+        let found = findings.of(request.user, request.movie_id)?;
+        let Some(Found { locked, marked: false, held }) = found else {
+            outcomes.push(Ok(Together::Alone(request.clone())));
+            continue;
+        };
+        outcomes.push(match new_mark(&locked, &held, request) {
+            Ok(mark) => {
+                made.push((locked, mark.clone(), *trace));
+                Ok(Together::Done(Marked { mark, created: true }))
+            }
             Err(error) => Err(error),
         });
     }
     if !made.is_empty() {
         let rows = made.iter().map(row_of).collect::<Result<Vec<_>, _>>()?;
-        let rows = to_json(&rows)?;
-        let mut change = Batch::new();
-        for insert in INSERTS {
-            change = change.then(insert).bind(rows.as_str());
-        }
-        tx.end_with(change);
+        tx.end_with(change(dialect, &rows)?);
         tx.wake_relay();
     }
     tx.stand_for(made.len() as u64);
@@ -358,17 +265,17 @@ fn make_in(
 }
 
 fn row_of<'a>(
-    (user, locked, mark, trace): &'a (UserId, Locked, WatchedMark, Option<TraceParent>),
+    (locked, mark, trace): &'a (Locked, WatchedMark, Option<TraceParent>),
 ) -> Result<Row<'a>, StoreError> {
     let kind = Kind::Marked((mark.watched_at, mark.marked_seq));
     let event = locked.event(&mark.movie, kind, mark.marked_at);
     let play = mark.plays.first().copied();
     let play = play.ok_or_else(|| corrupt("a mark has no play"))?;
     Ok(Row {
-        user: user.as_uuid(),
+        user: locked.user.as_uuid(),
         movie: i64::from(mark.movie.id),
         title: &mark.movie.title,
-        genres: &mark.movie.genres,
+        genres: to_json(&mark.movie.genres)?,
         watched: mark.watched_at.as_millis(),
         now: mark.marked_at.as_millis(),
         seq: signed(mark.marked_seq)?,

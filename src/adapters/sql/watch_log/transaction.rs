@@ -1,5 +1,6 @@
 //! What every change of a user's marks does: lock, number, event.
 
+use serde::Deserialize;
 use sqlx::any::AnyRow;
 use watchme_actors::{
     domain::{
@@ -14,7 +15,7 @@ use crate::adapters::sql::{
     batch::{Answers, Batch},
     dialect::{Dialect, for_share, for_update},
     outbox,
-    rows::{end, get, json, movie_id, number, signed, time},
+    rows::{get, json, movie_id, number, optional_json, signed, time},
     work::Tx,
 };
 
@@ -29,7 +30,7 @@ pub(in crate::adapters::sql) const LATEST: &str = "SELECT movie_id, title, watch
 pub(in crate::adapters::sql) fn entitlement_sql(dialect: Dialect) -> &'static str {
     for_share!(
         dialect,
-        "SELECT /*+ JOIN_FIXED_ORDER() */ v.genres, s.starts_at, s.ends_at FROM subscriptions s
+        "SELECT /*+ JOIN_FIXED_ORDER() NO_BNL() */ v.genres, s.starts_at, s.ends_at FROM subscriptions s
          JOIN packages p ON p.id = s.package_id
          JOIN package_versions v ON v.package_id = p.id AND v.version =
             CASE WHEN s.version > p.floor_version THEN s.version ELSE p.floor_version END
@@ -59,9 +60,16 @@ pub(super) struct Locked {
     other: Option<Latest>,
 }
 
-struct Latest {
+pub(super) struct Latest {
     film: LastFilm,
     place: Place,
+}
+
+impl Latest {
+    pub(super) fn new(movie_id: MovieId, movie_name: String, watched_at: i64, seq: u64) -> Self {
+        let place = (Timestamp::from_millis(watched_at), seq);
+        Self { film: LastFilm { movie_id, movie_name }, place }
+    }
 }
 
 /// Of two marks the one with the greater place is the later one.
@@ -91,26 +99,28 @@ impl Locked {
         answers: &mut Answers,
     ) -> Result<Self, WatchError> {
         let (locked, latest) = (answers.rows(), answers.rows());
-        Self::of_rows(user, movie, locked.first(), &latest)
+        let row = locked.first().ok_or(WatchError::UserNotFound)?;
+        let marked: Option<i64> = get(row, "movie_id")?;
+        let latest = latest.iter().map(latest_from).collect::<Result<Vec<_>, _>>()?;
+        let other = latest.into_iter().find(|latest| latest.film.movie_id != movie);
+        let mark = marked.map(|_| mark_from(row)).transpose()?;
+        Ok(Self { mark, ..Self::unmarked(user, movie, row, other)? })
     }
 
-    /// By the user's row, and those of the latest marks.
-    pub(super) fn of_rows<'a>(
+    /// By the user's row and the latest mark, where the movie is not marked.
+    pub(super) fn unmarked(
         user: UserId,
         movie: MovieId,
-        locked: Option<&AnyRow>,
-        latest: impl IntoIterator<Item = &'a AnyRow>,
-    ) -> Result<Self, WatchError> {
-        let row = locked.ok_or(WatchError::UserNotFound)?;
-        let marked: Option<i64> = get(row, "movie_id")?;
-        let latest = latest.into_iter().map(latest_from).collect::<Result<Vec<_>, _>>()?;
+        row: &AnyRow,
+        latest: Option<Latest>,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             user,
             movie,
             seq: number(row, "watch_seq")?,
             cancelled_at: time(row, "cancelled_at")?,
-            mark: marked.map(|_| mark_from(row)).transpose()?,
-            other: latest.into_iter().find(|latest| latest.film.movie_id != movie),
+            mark: None,
+            other: latest,
         })
     }
 }
@@ -125,20 +135,33 @@ pub(super) fn ask_entitlement(
     batch.then(entitlement_sql(dialect)).bind(user.as_uuid()).bind(from.as_millis())
 }
 
-/// What the user may see at a moment.
-pub(super) fn entitlement<'a>(
-    held: impl IntoIterator<Item = &'a AnyRow>,
-    at: Timestamp,
-    mode: EntitlementMode,
-) -> Result<Entitlement, StoreError> {
-    let mut genres = Vec::new();
-    for row in held {
-        let ended = end(row, "ends_at")?.is_some_and(|end| end <= at);
-        if !ended && time(row, "starts_at")? <= at {
-            genres.extend(json::<GenreSet>(row, "genres")?.iter());
-        }
+/// A package that a user holds, at a moment or later.
+#[derive(Deserialize)]
+pub(super) struct Holding {
+    genres: GenreSet,
+    from: i64,
+    to: i64,
+}
+
+impl Holding {
+    /// A row that [`entitlement_sql`] gives.
+    pub(super) fn of(row: &AnyRow) -> Result<Self, StoreError> {
+        let genres = json(row, "genres")?;
+        Ok(Self { genres, from: get(row, "starts_at")?, to: get(row, "ends_at")? })
     }
-    Ok(Entitlement { genres: genres.into(), mode })
+
+    /// A column with a list of them.
+    pub(super) fn list(row: &AnyRow, column: &str) -> Result<Vec<Self>, StoreError> {
+        Ok(optional_json(row, column)?.unwrap_or_default())
+    }
+}
+
+/// What the user may see at a moment.
+pub(super) fn entitlement(held: &[Holding], at: Timestamp, mode: EntitlementMode) -> Entitlement {
+    let at = at.as_millis();
+    let held = held.iter().filter(|it| it.from <= at && at < it.to);
+    let genres: Vec<_> = held.flat_map(|it| it.genres.iter()).collect();
+    Entitlement { genres: genres.into(), mode }
 }
 
 /// The kinds of change that [`Locked::record`] makes events of.
