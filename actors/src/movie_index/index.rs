@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use moka::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 use roaring::RoaringBitmap;
 
 use super::{films::Films, list_key::ListKey, segment::Segment};
@@ -11,6 +11,9 @@ use crate::domain::{MovieId, MovieQuery, MovieRow, MovieSort, PageRequest};
 
 /// What the lists that are remembered may take.
 const REMEMBERED_BYTES: u64 = 16 * 1024 * 1024;
+/// Of many films there is room for about as many lists. The cache is one shard then: of several none
+/// would keep what is larger than its part of the bytes.
+const LISTS: usize = 32;
 /// What one of them takes besides its bitmaps, about.
 const OVERHEAD: usize = 512;
 /// Up to this many films any list is made in less time than it takes to hand it to another thread.
@@ -23,7 +26,7 @@ pub struct MovieIndex {
     outdated: RoaringBitmap,
     /// What has changed since, or is new.
     recent: Segment,
-    lists: Cache<ListKey, Arc<List>>,
+    lists: Cache<ListKey, Arc<List>, ByBytes>,
     films: u64,
     bytes: usize,
 }
@@ -40,9 +43,9 @@ pub struct Listing {
 /// What a query finds.
 struct List {
     /// Ranks in `main`, without those that are outdated.
-    main: RoaringBitmap,
+    main: Arc<RoaringBitmap>,
     /// Ranks in `recent`.
-    recent: RoaringBitmap,
+    recent: Arc<RoaringBitmap>,
     /// The films of `recent`, and where each stands in the whole list; ascending.
     spliced: Vec<(u64, MovieId)>,
     total: u64,
@@ -70,8 +73,7 @@ impl MovieIndex {
             row.into_iter().for_each(|row| films.push(row));
         }
         let recent = Segment::new(films);
-        let weigh = |_: &ListKey, list: &Arc<List>| u32::try_from(list.bytes()).unwrap_or(u32::MAX);
-        let lists = Cache::builder().max_capacity(REMEMBERED_BYTES).weigher(weigh).build();
+        let lists = Cache::with_weighter(LISTS, REMEMBERED_BYTES, ByBytes);
         let films = u64::from(main.films.len()) - outdated.len() + u64::from(recent.films.len());
         let bytes = main.bytes() + recent.bytes();
         Self { main, outdated, recent, lists, films, bytes }
@@ -152,7 +154,8 @@ impl MovieIndex {
         self.films
     }
 
-    /// Bytes that it takes, about; lists that are remembered take 16 MiB more at most.
+    /// Bytes that it takes, about; lists that are remembered, and the sets that
+    /// they are made of, take 16 MiB each more at most.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -199,7 +202,7 @@ impl MovieIndex {
         let Some(watched) = query.watched else { return all };
         let part = |segment: &Segment, found: &RoaringBitmap| {
             let ranks = segment.ranks_of(query.sort.key, &query.watched_movies);
-            if watched { found & ranks } else { found - ranks }
+            Arc::new(if watched { found & ranks } else { found - ranks })
         };
         let (main, recent) = (part(&self.main, &all.main), part(&self.recent, &all.recent));
         Arc::new(self.spliced(query.sort, main, recent))
@@ -208,12 +211,18 @@ impl MovieIndex {
     fn find(&self, query: &MovieQuery) -> List {
         let mut main = self.main.matching(query);
         if !self.outdated.is_empty() {
-            main -= self.main.order(query.sort.key).ranks_of(&self.outdated);
+            let outdated = self.main.order(query.sort.key).ranks_of(&self.outdated);
+            main = Arc::new(&*main - outdated);
         }
         self.spliced(query.sort, main, self.recent.matching(query))
     }
 
-    fn spliced(&self, sort: MovieSort, main: RoaringBitmap, recent: RoaringBitmap) -> List {
+    fn spliced(
+        &self,
+        sort: MovieSort,
+        main: Arc<RoaringBitmap>,
+        recent: Arc<RoaringBitmap>,
+    ) -> List {
         let MovieSort { key, descending } = sort;
         let films = &self.recent.films;
         let found = usize::try_from(recent.len()).unwrap_or(usize::MAX);
@@ -225,6 +234,15 @@ impl MovieIndex {
             spliced.map(|(film, earlier)| (place(film) + earlier, films.id(film))).collect();
         let total = main.len() + recent.len();
         List { main, recent, spliced, total }
+    }
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<ListKey, Arc<List>> for ByBytes {
+    fn weight(&self, _: &ListKey, list: &Arc<List>) -> u64 {
+        list.bytes() as u64
     }
 }
 

@@ -11,6 +11,7 @@ mod lane;
 mod list_key;
 mod messages;
 mod order;
+mod parts;
 mod segment;
 mod slices;
 mod work;

@@ -51,6 +51,11 @@ impl Order {
         Self { key, films: order, ranks, beginnings, genres, languages, years, ratings }
     }
 
+    /// What it is by.
+    pub(super) fn key(&self) -> MovieSortKey {
+        self.key
+    }
+
     /// The films that have one of these genres.
     pub(super) fn any_of(&self, genres: &GenreSet) -> RoaringBitmap {
         genres.iter().filter_map(|genre| self.genres.get(&genre)).union()

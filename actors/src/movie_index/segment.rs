@@ -1,11 +1,14 @@
 //! An index over films that do not change any more.
 
+use std::sync::Arc;
+
 use roaring::RoaringBitmap;
 
 use super::{
     films::{Films, number},
     grams::Grams,
     order::{Order, Steps},
+    parts::{Part, Parts},
 };
 use crate::domain::{EntitlementMode, GenreMode, MovieId, MovieQuery, MovieRow, MovieSortKey};
 
@@ -20,6 +23,7 @@ const KEYS: [MovieSortKey; 4] = [
 pub(super) struct Segment {
     pub(super) films: Films,
     orders: [Order; KEYS.len()],
+    parts: Parts,
     /// The years of release that there are, ascending.
     years: Vec<i32>,
     /// The same of ratings.
@@ -46,10 +50,11 @@ impl Segment {
             year_of: films.years().map(year_of).collect(),
             rating_of: films.ratings().iter().map(rating_of).collect(),
         };
+        let parts = Parts::new(films.len());
         let orders = KEYS.map(|key| Order::new(key, &films, &steps));
         let grams = Grams::new(&films);
         ratings.shrink_to_fit();
-        Self { films, orders, years, ratings, grams }
+        Self { films, orders, parts, years, ratings, grams }
     }
 
     /// A film as it is here.
@@ -62,47 +67,53 @@ impl Segment {
     }
 
     /// The ranks, in the query's order, of the films that match, whether watched or not.
-    pub(super) fn matching(&self, query: &MovieQuery) -> RoaringBitmap {
+    pub(super) fn matching(&self, query: &MovieQuery) -> Arc<RoaringBitmap> {
         let order = self.order(query.sort.key);
+        let part = |part| self.parts.get(order, part);
         let (filter, permitted) = (&query.filter, &query.entitlement.genres);
-        let wanted = &filter.genres;
+        let wanted = filter.genres.clone();
         let mut found = match filter.genre_mode {
-            _ if wanted.is_empty() => order.any_of(permitted),
-            GenreMode::Any => order.any_of(wanted),
-            GenreMode::All => order.all_of(wanted),
+            _ if wanted.is_empty() => part(Part::AnyOf(permitted.clone())),
+            GenreMode::Any => part(Part::AnyOf(wanted)),
+            GenreMode::All => part(Part::AllOf(wanted)),
         };
+        let mut keep = |films: &RoaringBitmap| intersect(&mut found, films);
+        let wanted = &filter.genres;
         if !wanted.is_empty() && !wanted.is_subset(permitted) {
-            found &= order.any_of(permitted);
-        }
-        if query.entitlement.mode == EntitlementMode::All {
-            found -= order.beyond(permitted);
-        }
-        if !filter.excluded_genres.is_empty() {
-            found -= order.any_of(&filter.excluded_genres);
+            keep(&part(Part::AnyOf(permitted.clone())));
         }
         if let Some(from) = filter.year_from {
-            found &= order.years.at_least(self.year(|year| year < i32::from(from)));
+            let from = self.year(|year| year < i32::from(from));
+            keep(&part(Part::YearAtLeast(from)));
         }
-        if let Some(to) = filter.year_to {
+        if filter.year_to.is_some() {
             // Without a year one is in no year: only known ones begin at 1.
-            found &= order.years.at_least(1);
-            found -= order.years.at_least(self.year(|year| year <= i32::from(to)));
+            keep(&part(Part::YearAtLeast(1)));
         }
         if let Some(least) = filter.min_rating {
             let enough = |rating: &f64| *rating >= least;
             let place = number(self.ratings.partition_point(|rating| !enough(rating)));
-            found &= order.ratings.at_least(place);
+            keep(&part(Part::RatingAtLeast(place)));
         }
         if let Some(language) = &filter.language {
-            match order.speaking(language) {
-                Some(films) => found &= films,
-                None => found.clear(),
-            }
+            keep(order.speaking(language).unwrap_or(&RoaringBitmap::new()));
+        }
+        let mut drop = |films: &RoaringBitmap| subtract(&mut found, films);
+        if query.entitlement.mode == EntitlementMode::All {
+            drop(&part(Part::Beyond(permitted.clone())));
+        }
+        if !filter.excluded_genres.is_empty() {
+            drop(&order.any_of(&filter.excluded_genres));
+        }
+        if let Some(to) = filter.year_to {
+            let after = self.year(|year| year <= i32::from(to));
+            drop(&part(Part::YearAtLeast(after)));
         }
         if let Some(text) = filter.text.as_ref().map(|text| text.to_lowercase())
             && !(text.is_empty() || found.is_empty())
         {
-            found &= order.ranks_of(self.grams.containing(&self.films, &text));
+            let containing = order.ranks_of(self.grams.containing(&self.films, &text));
+            intersect(&mut found, &containing);
         }
         found
     }
@@ -122,5 +133,23 @@ impl Segment {
     pub(super) fn bytes(&self) -> usize {
         let orders: usize = self.orders.iter().map(Order::bytes).sum();
         self.films.bytes() + orders + self.grams.bytes() + self.ratings.len() * size_of::<f64>()
+    }
+}
+
+/// Where the set is shared it is not copied first.
+fn intersect(found: &mut Arc<RoaringBitmap>, films: &RoaringBitmap) {
+    match Arc::get_mut(found) {
+        Some(found) => *found &= films,
+        None => *found = Arc::new(&**found & films),
+    }
+}
+
+fn subtract(found: &mut Arc<RoaringBitmap>, films: &RoaringBitmap) {
+    if films.is_empty() {
+        return;
+    }
+    match Arc::get_mut(found) {
+        Some(found) => *found -= films,
+        None => *found = Arc::new(&**found - films),
     }
 }
