@@ -4,13 +4,20 @@ mod bare;
 mod connection;
 
 use std::{
-    future::ready, io, net::TcpListener, num::NonZeroUsize, thread::available_parallelism,
+    io,
+    net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    rc::Rc,
+    thread::available_parallelism,
     time::Duration,
 };
 
 use actix_http::{HttpService, Protocol, error::DispatchError};
-use actix_server::Server;
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_server::{GracefulShutdownSignal, Server};
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service,
+    map_config,
+};
 use actix_web::{
     App, Error,
     dev::{AppConfig, Extensions},
@@ -18,12 +25,13 @@ use actix_web::{
     rt::net::TcpStream,
     web,
 };
+use tokio::time::sleep;
 use tracing_actix_web::TracingLogger;
 
 use super::{AppState, docs, layers, routes};
 
-use connection::Connection;
 pub(crate) use connection::Exchange;
+use connection::{Connection, Line};
 
 /// Longer than the 60 s for which a load balancer keeps an idle connection, so that it is never
 /// the one to send into a connection that was just closed.
@@ -84,7 +92,7 @@ pub fn server(
             .wrap(layers::headers(settings.https_only))
             .into_factory()
             .map_err(|error: Error| error.error_response());
-        let stopping = stopping.clone();
+        let (stopping, at_rest) = (stopping.clone(), stopping.clone());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -99,12 +107,46 @@ pub fn server(
             })
             .finish(map_config(app, |()| AppConfig::default()));
         let https_only = settings.https_only;
-        fn_service(move |stream: TcpStream| {
-            let peer = stream.peer_addr().ok();
-            let connection = Connection::new(stream, https_only);
-            ready(Ok::<_, DispatchError>((connection, Protocol::Http1, peer)))
+        fn_factory(move || {
+            let (http, stopping) = (http.new_service(()), at_rest.clone());
+            async move {
+                let http = Rc::new(http.await?);
+                Ok::<_, ()>(fn_service(move |stream: TcpStream| {
+                    serve(stream, https_only, Rc::clone(&http), stopping.clone())
+                }))
+            }
         })
-        .and_then(http)
     })?;
     Ok(listening.run())
+}
+
+/// Serves a connection, with rests while it is idle.
+async fn serve<H>(
+    stream: TcpStream,
+    https_only: bool,
+    http: Rc<H>,
+    stopping: GracefulShutdownSignal,
+) -> Result<(), DispatchError>
+where
+    H: Service<
+            (Connection<TcpStream>, Protocol, Option<SocketAddr>),
+            Response = (),
+            Error = DispatchError,
+        >,
+{
+    let peer = stream.peer_addr().ok();
+    let line = Line::new(stream);
+    loop {
+        let connection = Connection::new(&line, https_only);
+        // In a place of its own, which is free during a rest.
+        Box::pin(http.call((connection, Protocol::Http1, peer))).await?;
+        if !line.rests() {
+            return Ok(());
+        }
+        tokio::select! {
+            woken = line.wakes() => woken?,
+            () = sleep(KEEP_ALIVE) => return Ok(()),
+            () = stopping.notified() => return Ok(()),
+        }
+    }
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use watchme::adapters::sql::SqlStore;
 use watchme_actors::{
-    domain::{GenreId, MovieSnapshot, PageRequest, Timestamp, UserId, WatchEvent},
+    domain::{GenreId, MovieSnapshot, PageRequest, Timestamp, UserId, WatchChange, WatchEvent},
     ports::{
         Accounts, MarkFilter, MarkMovie, NewPackage, NewSubscription, Outbox, Packages,
         Subscriptions, WatchError, WatchLog,
@@ -97,6 +97,12 @@ async fn as_if_alone(store: &SqlStore) {
         assert_eq!((history.seq, history.marks.len() as i64), (MOVIES as u64, MOVIES));
         let seqs: Vec<u64> = told[&user].iter().map(|event| event.seq).collect();
         assert_eq!(seqs, (1..=MOVIES as u64).collect::<Vec<_>>(), "in order, none missing");
+        let latest = history.marks.iter().max_by_key(|mark| (mark.watched_at, mark.marked_seq));
+        let last = told[&user].last().and_then(|event| match &event.change {
+            WatchChange::Marked { last_film, .. } => last_film.clone(),
+            _ => None,
+        });
+        assert_eq!(last.map(|film| film.movie_id), latest.map(|mark| mark.movie.id));
         for mark in history.marks {
             let whole = store.mark_of(user, mark.movie.id).await.unwrap().unwrap();
             assert_eq!(whole.plays.len(), 1);

@@ -7,7 +7,7 @@ use sqlx::{
     any::AnyConnectOptions,
     migrate::{MigrateError, Migrator},
 };
-use tokio::time::timeout;
+use tokio::{runtime::Handle, time::timeout};
 use watchme_actors::ports::{Probe, StoreError, Writes};
 
 use super::{
@@ -36,6 +36,8 @@ pub struct SqlStore {
     pub(super) dialect: Dialect,
     pub(super) news: Arc<News>,
     pub(super) waits: Arc<Waits>,
+    /// Where it was opened.
+    pub(super) runtime: Handle,
     /// Marks that wait for their turn.
     pub(super) gathering: Arc<Gathering>,
 }
@@ -66,7 +68,9 @@ impl SqlStore {
             }
             other => return Err(unavailable(format_args!("unknown database scheme `{other}`"))),
         };
-        Ok(Self { engine, dialect, news, waits: Arc::default(), gathering: Arc::default() })
+        let runtime = Handle::current();
+        let (waits, gathering) = (Arc::default(), Arc::default());
+        Ok(Self { engine, dialect, news, waits, runtime, gathering })
     }
 
     /// Brings the schema up to this version's; does nothing when it is there. Of several replicas

@@ -1,14 +1,18 @@
-//! A connection that is given up when its peer keeps it waiting.
+//! A connection that is given up when its peer keeps it waiting, and that costs little while it is idle.
 //!
 //! The HTTP library has a timer for the first head on a connection and none for later ones, for a
 //! body that nobody reads, or for a peer that does not take its answer. Here every byte passes, so
 //! here is where they all are.
+//!
+//! It also keeps two buffers of 8 KiB for every connection. So one that is idle comes to a rest: the
+//! library is told that it has ended, and gets it anew when something comes.
 
 #[cfg(test)]
 mod tests;
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
+    future::poll_fn,
     io,
     pin::Pin,
     rc::Rc,
@@ -19,6 +23,7 @@ use std::{
 use actix_web::http::StatusCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Instant, Sleep, sleep},
 };
 
@@ -32,6 +37,13 @@ const ARRIVAL: Duration = Duration::from_secs(8);
 const IDLE: Duration = KEEP_ALIVE.saturating_add(Duration::from_secs(5));
 /// For the peer to take anything at all of an answer.
 const STALL: Duration = Duration::from_secs(30);
+/// For an idle connection to come to a rest: short, so that of thousands that are opened at once few
+/// have buffers at the same time.
+const REST: Duration = Duration::from_millis(100);
+/// Between two looks whether an answer has ended, which nobody tells.
+const LOOK: Duration = Duration::from_millis(500);
+/// How a head ends.
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 /// Bytes that are read in one turn. The library would go on until it holds 128 KiB, whatever has become
 /// of those before; fifty large bodies at once would be felt.
 const TURN: usize = 8 * 1024;
@@ -82,11 +94,47 @@ impl Exchange {
     }
 }
 
+/// A stream, which outlasts what the library makes of it.
+pub(super) struct Line<S> {
+    stream: RefCell<S>,
+    rests: Cell<bool>,
+}
+
+impl<S> Line<S> {
+    pub(super) fn new(stream: S) -> Rc<Self> {
+        Rc::new(Self { stream: RefCell::new(stream), rests: Cell::new(false) })
+    }
+
+    /// Whether the library has let go of it only for as long as it is idle.
+    pub(super) fn rests(&self) -> bool {
+        self.rests.get()
+    }
+}
+
+impl Line<TcpStream> {
+    /// Waits until something comes, or the peer is gone.
+    pub(super) async fn wakes(&self) -> io::Result<()> {
+        poll_fn(|cx| self.stream.borrow().poll_read_ready(cx)).await
+    }
+}
+
+/// What time it is for a connection.
+#[derive(PartialEq)]
+enum Due {
+    Nothing,
+    /// It is idle.
+    Rest,
+    /// Its peer has kept it waiting for too long.
+    GivingUp,
+}
+
 /// A stream with deadlines.
 pub(super) struct Connection<S> {
-    stream: S,
+    line: Rc<Line<S>>,
     exchange: Exchange,
     https_only: bool,
+    /// What was read last ended a head: no part of another request is in the library's buffer.
+    is_whole: bool,
     /// Bytes that were read in this turn.
     taken: usize,
     /// What is written instead of the library's own words, until it is.
@@ -94,20 +142,23 @@ pub(super) struct Connection<S> {
     /// Since when the peer has taken nothing of what is to be sent.
     stalled: Option<Instant>,
     /// Fires at the deadline or before: setting it for each request would cost more than looking
-    /// at it in vain every few seconds.
+    /// at it in vain now and then.
     timer: Pin<Box<Sleep>>,
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(stream: S, https_only: bool) -> Self {
+    /// From its beginning, or after a rest.
+    pub(super) fn new(line: &Rc<Line<S>>, https_only: bool) -> Self {
+        line.rests.set(false);
         Self {
-            stream,
+            line: Rc::clone(line),
+            is_whole: false,
             exchange: Exchange(Rc::new(Cell::new(Phase::Arriving { since: Instant::now() }))),
             https_only,
             taken: 0,
             instead: None,
             stalled: None,
-            timer: Box::pin(sleep(ARRIVAL)),
+            timer: Box::pin(sleep(REST)),
         }
     }
 
@@ -116,22 +167,30 @@ impl<S> Connection<S> {
         self.exchange.clone()
     }
 
-    /// Whether the peer has kept it waiting for too long; else the task is woken when it has.
-    fn poll_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+    /// What it is time for; where that is nothing, the task is woken when it is.
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Due {
+        let phase = self.exchange.0.get();
         let stall = self.stalled.map(|since| since + STALL);
-        let deadline = self.exchange.0.get().deadline().into_iter().chain(stall).min();
-        if let Some(deadline) = deadline.filter(|it| *it < self.timer.deadline()) {
-            self.timer.as_mut().reset(deadline);
+        let end = phase.deadline().into_iter().chain(stall).min();
+        let rest = match phase {
+            Phase::Idle { since } if self.is_whole && stall.is_none() => Some(since + REST),
+            _ => None,
+        };
+        let next = end.into_iter().chain(rest).min();
+        if let Some(next) = next.filter(|it| *it < self.timer.deadline()) {
+            self.timer.as_mut().reset(next);
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
-            if deadline.is_some_and(|deadline| deadline <= now) {
-                return true;
+            if end.is_some_and(|end| end <= now) {
+                return Due::GivingUp;
             }
-            // Nobody asks when an answer ends: look again.
-            self.timer.as_mut().reset(deadline.unwrap_or(now + ARRIVAL));
+            if rest.is_some_and(|rest| rest <= now) {
+                return Due::Rest;
+            }
+            self.timer.as_mut().reset(next.unwrap_or(now + LOOK));
         }
-        false
+        Due::Nothing
     }
 
     /// Notes that something has come; whether that took too long.
@@ -153,7 +212,7 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
         if let Phase::Arriving { .. } = self.exchange.0.get() {
             let answer = bare::problem(StatusCode::REQUEST_TIMEOUT, self.https_only);
             // A courtesy: where it cannot be sent at once, it is not sent.
-            let _ = Pin::new(&mut self.stream).poll_write(cx, &answer);
+            let _ = Pin::new(&mut *self.line.stream.borrow_mut()).poll_write(cx, &answer);
         }
         io::ErrorKind::TimedOut.into()
     }
@@ -171,19 +230,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let overdue = match polled {
+        let polled = Pin::new(&mut *self.line.stream.borrow_mut()).poll_read(cx, buf);
+        let due = match polled {
             Poll::Pending => {
                 self.taken = 0;
-                self.poll_overdue(cx)
+                self.poll_due(cx)
             }
             Poll::Ready(Ok(())) if buf.filled().len() > before => {
                 self.taken += buf.filled().len() - before;
-                self.received()
+                self.is_whole = buf.filled()[before..].ends_with(END_OF_HEAD);
+                if self.received() { Due::GivingUp } else { Due::Nothing }
             }
-            Poll::Ready(_) => false,
+            Poll::Ready(_) => Due::Nothing,
         };
-        if overdue { Poll::Ready(Err(self.give_up(cx))) } else { polled }
+        match due {
+            Due::Nothing => polled,
+            Due::Rest => {
+                self.line.rests.set(true);
+                // That nothing was read means to the library that nothing comes any more.
+                Poll::Ready(Ok(()))
+            }
+            Due::GivingUp => Poll::Ready(Err(self.give_up(cx))),
+        }
     }
 }
 
@@ -200,10 +268,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         let polled = match &this.instead {
             // It is the last thing that is written: what does not fit is lost with the connection.
             Some(problem) => {
-                let polled = Pin::new(&mut this.stream).poll_write(cx, problem);
+                let polled = Pin::new(&mut *this.line.stream.borrow_mut()).poll_write(cx, problem);
                 polled.map_ok(|_| buf.len())
             }
-            None => Pin::new(&mut this.stream).poll_write(cx, buf),
+            None => Pin::new(&mut *this.line.stream.borrow_mut()).poll_write(cx, buf),
         };
         if polled.is_ready() {
             self.instead = None;
@@ -211,14 +279,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
             return polled;
         }
         self.stalled.get_or_insert_with(Instant::now);
-        if self.poll_overdue(cx) { Poll::Ready(Err(self.give_up(cx))) } else { Poll::Pending }
+        if self.poll_due(cx) == Due::GivingUp {
+            return Poll::Ready(Err(self.give_up(cx)));
+        }
+        Poll::Pending
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.line.stream.borrow_mut()).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.line.rests() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut *self.line.stream.borrow_mut()).poll_shutdown(cx)
     }
 }

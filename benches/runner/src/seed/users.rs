@@ -54,8 +54,9 @@ pub(crate) fn accounts(data: &Path, new: &Accounts) -> Outcome<()> {
     if marks > 0 {
         sql.run(REPORTS, &[FILMS + marks - 1])?;
     }
-    // Reports that are right need not be looked through.
-    sql.run(RECONCILED, &[now])?;
+    // Reports that are right need not be looked through: they were, and not so lately that the look
+    // would count as one in the future.
+    sql.run(RECONCILED, &[now - 60_000])?;
     sql.run("DROP TABLE temp.numbers", &[])?;
     sql.run("COMMIT", &[])?;
     sql.run("DETACH documents", &[])?;
@@ -114,7 +115,7 @@ const REPORTS: &str = "INSERT INTO documents.projections (user_id, last_seq, doc
         'lastFilm', json_object('movieId', k.movie_id, 'movieName', k.title))
     FROM temp.numbers n JOIN marks k ON k.user_id = n.user_id AND k.movie_id = ?1";
 
-/// Binds: now.
+/// Binds: when they were looked through.
 const RECONCILED: &str = "INSERT INTO documents.sync_records (name, document)
     SELECT 'report-reconciler', json_object('lastSuccess', t.at, 'lastFailure', NULL, 'changed', 0)
     FROM (SELECT ?1 AS at) t WHERE true

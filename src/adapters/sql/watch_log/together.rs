@@ -1,16 +1,16 @@
 //! New marks that come together are made together.
 //!
 //! What a mark costs is mostly the way to the engine and back, several times, and the commit. So marks
-//! of different users that wait for their turn take it as one: one batch of questions finds all that
-//! they depend on, one of changes makes them all. They depend on nothing that the others change, so
-//! that this is the same as one after another. What is not as simple (a movie that is marked already,
+//! that wait for their turn take it as one: one batch of questions finds all that they depend on, one
+//! of changes makes them all, and it is the same as one after another: what a user's mark changes for
+//! the user's next one is known without asking. What is not as simple (a movie that is marked already,
 //! a user whom somebody else has locked), and whatever fails together, is done alone.
 
 mod found;
 mod statements;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use watchme_actors::{
-    domain::{TraceParent, WatchedMark},
+    domain::{TraceParent, UserId, WatchedMark},
     ports::{MarkMovie, Marked, StoreError, WatchError, current_trace},
 };
 
@@ -45,8 +45,14 @@ use crate::adapters::sql::{
     work::Tx,
 };
 
-/// Marks that are made at once, at most: the first of them waits for the last.
-const AT_ONCE: usize = 64;
+/// Marks that are made at once, at most: the first of them waits for the last. A server's questions
+/// name everyone, and are sent by one write.
+fn at_once(dialect: Dialect) -> usize {
+    match dialect {
+        Dialect::Sqlite => 256,
+        Dialect::MySql => 64,
+    }
+}
 
 /// What came of it.
 pub(super) enum Together {
@@ -137,24 +143,15 @@ impl Gathering {
         waiting.marks.len() < before
     }
 
-    /// Those who are next, in the order of their coming. Of a user's marks it is the first: the others
-    /// line up behind it one by one, and share its commit. Where there are none, whoever comes next
-    /// begins anew.
-    fn next(&self) -> Vec<Asked> {
+    /// Those who are next, in the order of their coming. Where there are none, whoever comes next begins
+    /// anew.
+    fn next(&self, most: usize) -> Vec<Asked> {
         let mut waiting = self.waiting();
-        let mut users = HashSet::new();
-        let (mut next, mut later) = (Vec::new(), Vec::new());
-        for asked in waiting.marks.drain(..).filter(|asked| !asked.tell.is_closed()) {
-            if next.len() == AT_ONCE {
-                later.push(asked);
-            } else if users.insert(asked.request.user) {
-                next.push(asked);
-            } else {
-                let Asked { request, tell, .. } = asked;
-                let _ = tell.send(Ok(Together::Alone(request)));
-            }
+        let mut next = std::mem::take(&mut waiting.marks);
+        next.retain(|asked| !asked.tell.is_closed());
+        if next.len() > most {
+            waiting.marks = next.split_off(most);
         }
-        waiting.marks = later;
         waiting.at_work = !next.is_empty();
         next
     }
@@ -167,6 +164,15 @@ struct AtWork {
     ended: bool,
 }
 
+impl AtWork {
+    /// Those who are next; nobody, when it has come to its end.
+    fn next(&mut self) -> Vec<Asked> {
+        let next = self.store.gathering.next(at_once(self.store.dialect));
+        self.ended = next.is_empty();
+        next
+    }
+}
+
 impl Drop for AtWork {
     fn drop(&mut self) {
         if !self.ended {
@@ -175,38 +181,48 @@ impl Drop for AtWork {
     }
 }
 
+/// Makes those who wait, and, where there are more then, has the rest made where the store was opened:
+/// on a thread of requests each step would wait until all requests that have come were looked at.
 async fn work(mut at_work: AtWork) {
-    loop {
-        let store = &at_work.store;
-        let next = store.gathering.next();
-        if next.is_empty() {
-            at_work.ended = true;
-            return;
+    let next = at_work.next();
+    make_all(&at_work.store, next).await;
+    let next = at_work.next();
+    if next.is_empty() {
+        return;
+    }
+    at_work.store.runtime.clone().spawn(async move {
+        let mut next = next;
+        while !next.is_empty() {
+            make_all(&at_work.store, next).await;
+            next = at_work.next();
         }
-        let requests: Vec<_> = next.iter().map(|it| (it.request.clone(), it.trace)).collect();
-        let mut told = Vec::with_capacity(next.len());
-        for Asked { request, place, tell, .. } in next {
-            place.served();
-            told.push((request, tell));
+    });
+}
+
+async fn make_all(store: &SqlStore, next: Vec<Asked>) {
+    let requests: Vec<_> = next.iter().map(|it| (it.request.clone(), it.trace)).collect();
+    let mut told = Vec::with_capacity(next.len());
+    for Asked { request, place, tell, .. } in next {
+        place.served();
+        told.push((request, tell));
+    }
+    let began = Instant::now();
+    match make(store, &requests).await {
+        Ok(outcomes) => {
+            for ((_, tell), outcome) in told.into_iter().zip(outcomes) {
+                let _ = tell.send(outcome);
+            }
         }
-        let began = Instant::now();
-        match make(store, &requests).await {
-            Ok(outcomes) => {
-                for ((_, tell), outcome) in told.into_iter().zip(outcomes) {
-                    let _ = tell.send(outcome);
-                }
+        // It would be no better alone, or come too late.
+        Err(error) if told.len() == 1 || began.elapsed() > store.patience() / 2 => {
+            for (_, tell) in told {
+                let _ = tell.send(Err(error.clone().into()));
             }
-            // It would be no better alone, or come too late.
-            Err(error) if told.len() == 1 || began.elapsed() > store.patience() / 2 => {
-                for (_, tell) in told {
-                    let _ = tell.send(Err(error.clone().into()));
-                }
-            }
-            Err(error) => {
-                tracing::debug!(%error, marks = told.len(), "marks are made one by one");
-                for (request, tell) in told {
-                    let _ = tell.send(Ok(Together::Alone(request)));
-                }
+        }
+        Err(error) => {
+            tracing::debug!(%error, marks = told.len(), "marks are made one by one");
+            for (request, tell) in told {
+                let _ = tell.send(Ok(Together::Alone(request)));
             }
         }
     }
@@ -240,45 +256,64 @@ fn make_in(
 ) -> Result<Vec<Outcome>, StoreError> {
     let findings = Findings::new(dialect, answers)?;
     let mut outcomes = Vec::with_capacity(requests.len());
-    let mut made = Vec::new();
-    for (request, trace) in requests {
-        let found = findings.of(request.user, request.movie_id)?;
-        let Some(Found { locked, marked: false, held }) = found else {
+    let mut rows = Vec::with_capacity(requests.len());
+    // Where a user's marks have come to.
+    let mut come_to: HashMap<UserId, Locked> = HashMap::new();
+    let mut made = HashSet::new();
+    for (number, (request, trace)) in requests.iter().enumerate() {
+        let (user, movie) = (request.user, request.movie_id);
+        let found = findings.of(number, user, movie)?;
+        let Some(Found { locked, marked: false, held }) =
+            found.filter(|_| !made.contains(&(user, movie)))
+        else {
             outcomes.push(Ok(Together::Alone(request.clone())));
             continue;
         };
+        let mut locked = come_to.remove(&user).unwrap_or(locked);
+        locked.movie = movie;
         outcomes.push(match new_mark(&locked, &held, request) {
             Ok(mark) => {
-                made.push((locked, mark.clone(), *trace));
+                rows.push(row_of(&locked, &mark, *trace)?);
+                made.insert((user, movie));
+                come_to.insert(user, locked.after(&mark));
                 Ok(Together::Done(Marked { mark, created: true }))
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                come_to.insert(user, locked);
+                Err(error)
+            }
         });
     }
-    if !made.is_empty() {
-        let rows = made.iter().map(row_of).collect::<Result<Vec<_>, _>>()?;
+    let mut later = HashSet::new();
+    for row in rows.iter_mut().rev() {
+        row.last = later.insert(row.user).into();
+    }
+    if !rows.is_empty() {
         tx.end_with(change(dialect, &rows)?);
         tx.wake_relay();
     }
-    tx.stand_for(made.len() as u64);
+    tx.stand_for(rows.len() as u64);
     Ok(outcomes)
 }
 
-fn row_of<'a>(
-    (locked, mark, trace): &'a (Locked, WatchedMark, Option<TraceParent>),
-) -> Result<Row<'a>, StoreError> {
+fn row_of(
+    locked: &Locked,
+    mark: &WatchedMark,
+    trace: Option<TraceParent>,
+) -> Result<Row, StoreError> {
     let kind = Kind::Marked((mark.watched_at, mark.marked_seq));
     let event = locked.event(&mark.movie, kind, mark.marked_at);
     let play = mark.plays.first().copied();
     let play = play.ok_or_else(|| corrupt("a mark has no play"))?;
     Ok(Row {
-        user: locked.user.as_uuid(),
+        user: *locked.user.as_uuid(),
         movie: i64::from(mark.movie.id),
-        title: &mark.movie.title,
+        title: mark.movie.title.clone(),
         genres: to_json(&mark.movie.genres)?,
         watched: mark.watched_at.as_millis(),
         now: mark.marked_at.as_millis(),
         seq: signed(mark.marked_seq)?,
+        last: 0,
         play: *play.id.as_uuid(),
         day_only: day_only(play.viewing.precision),
         event: *event.id.as_uuid(),

@@ -107,6 +107,14 @@ impl Locked {
         Ok(Self { mark, ..Self::unmarked(user, movie, row, other)? })
     }
 
+    /// The same after a new mark, before another one.
+    pub(super) fn after(self, mark: &WatchedMark) -> Self {
+        let WatchedMark { movie, watched_at, marked_seq, .. } = mark;
+        let new = Latest::new(movie.id, movie.title.clone(), watched_at.as_millis(), *marked_seq);
+        let other = self.other.filter(|other| other.place > new.place).unwrap_or(new);
+        Self { seq: *marked_seq, other: Some(other), ..self }
+    }
+
     /// By the user's row and the latest mark, where the movie is not marked.
     pub(super) fn unmarked(
         user: UserId,

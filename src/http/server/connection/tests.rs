@@ -17,7 +17,7 @@ const CAPACITY: usize = 64 * 1024;
 
 fn pair() -> (Connection<DuplexStream>, DuplexStream) {
     let (here, there) = duplex(CAPACITY);
-    (Connection::new(here, false), there)
+    (Connection::new(&Line::new(here), false), there)
 }
 
 /// A peer that sends a byte a second for as long as it can, and what it gets.
@@ -179,4 +179,57 @@ async fn a_peer_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
     let (outcome, ()) = tokio::join!(connection.write_all(&[b'x'; 2 * CAPACITY]), slow);
     assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::TimedOut);
     about(began.elapsed(), Duration::from_secs(10 * 20) + STALL);
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+
+/// A connection that has answered what came.
+async fn answered(came: &[u8]) -> (Connection<DuplexStream>, DuplexStream) {
+    let (mut connection, mut peer) = pair();
+    peer.write_all(came).await.unwrap();
+    connection.read_exact(&mut vec![0; came.len()]).await.unwrap();
+    connection.exchange().begins();
+    connection.exchange().ends(true);
+    (connection, peer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_comes_to_a_rest_and_goes_on_where_it_was() {
+    let (mut connection, mut peer) = answered(REQUEST).await;
+    let (began, mut byte) = (Instant::now(), [0]);
+    assert_eq!(connection.read(&mut byte).await.unwrap(), 0, "it ends for the library");
+    about(began.elapsed(), REST);
+    connection.shutdown().await.unwrap();
+    let line = Rc::clone(&connection.line);
+    drop(connection);
+    assert!(line.rests());
+
+    peer.write_all(REQUEST).await.unwrap();
+    let mut connection = Connection::new(&line, false);
+    connection.read_exact(&mut [0; REQUEST.len()]).await.unwrap();
+    connection.write_all(b"answer").await.unwrap();
+    peer.read_exact(&mut [0; 6]).await.unwrap();
+    connection.exchange().ends(false);
+    assert!(!line.rests());
+    connection.shutdown().await.unwrap();
+    assert_eq!(peer.read(&mut byte).await.unwrap(), 0, "an end is an end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_a_part_of_the_next_request_does_not_rest() {
+    let (connection, _peer) = answered(&[REQUEST, b"GET /"].concat()).await;
+    about(failed(connection).await, IDLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_answer_is_not_taken_does_not_rest() {
+    let (mut connection, mut peer) = answered(REQUEST).await;
+    let sent = vec![b'x'; 2 * CAPACITY];
+    assert!(poll!(pin!(connection.write_all(&sent))).is_pending());
+    tokio::time::advance(2 * REST).await;
+    assert!(poll!(pin!(connection.read(&mut [0]))).is_pending());
+    // Once it is, it does.
+    peer.read_exact(&mut vec![0; CAPACITY]).await.unwrap();
+    connection.write_all(b"x").await.unwrap();
+    assert_eq!(connection.read(&mut [0]).await.unwrap(), 0);
 }

@@ -12,7 +12,7 @@ use super::super::transaction::{Holding, Latest, Locked};
 use crate::adapters::sql::{
     batch::Answers,
     dialect::Dialect,
-    rows::{get, optional_json, parsed},
+    rows::{get, movie_id, number, optional_json, parsed},
 };
 
 /// Of a user whose row is locked.
@@ -47,26 +47,33 @@ fn latest_in(row: &AnyRow) -> Result<Option<Latest>, StoreError> {
 
 /// All that was found.
 pub(super) enum Findings {
-    /// In a file: a row for each user.
-    File(ByUser),
+    /// In a file: a row for each question, by its number.
+    File(HashMap<usize, AnyRow>),
     /// On a server: the users' rows, and those of each other question.
     Server(Box<[ByUser; 4]>),
 }
 
 impl Findings {
     pub(super) fn new(dialect: Dialect, mut answers: Answers) -> Result<Self, StoreError> {
+        if dialect == Dialect::Sqlite {
+            let rows = answers.rows().into_iter().map(|row| Ok((number(&row, "n")?, row)));
+            return rows.collect::<Result<_, _>>().map(Self::File);
+        }
         let mut next = || ByUser::new(answers.rows());
-        Ok(match dialect {
-            Dialect::Sqlite => Self::File(next()?),
-            Dialect::MySql => Self::Server(Box::new([next()?, next()?, next()?, next()?])),
-        })
+        Ok(Self::Server(Box::new([next()?, next()?, next()?, next()?])))
     }
 
-    /// Nothing of a user who is not there, or whom somebody else has locked.
-    pub(super) fn of(&self, user: UserId, movie: MovieId) -> Result<Option<Found>, StoreError> {
+    /// What was found for a question. Nothing for a user who is not there, or whom somebody else has
+    /// locked.
+    pub(super) fn of(
+        &self,
+        question: usize,
+        user: UserId,
+        movie: MovieId,
+    ) -> Result<Option<Found>, StoreError> {
         match self {
-            Self::File(users) => {
-                let Some(row) = users.of(user).first() else { return Ok(None) };
+            Self::File(rows) => {
+                let Some(row) = rows.get(&question) else { return Ok(None) };
                 Ok(Some(Found {
                     locked: Locked::unmarked(user, movie, row, latest_in(row)?)?,
                     marked: get::<i64>(row, "marked")? != 0,
@@ -77,9 +84,10 @@ impl Findings {
                 let [locked, marked, latest, held] = &**answers;
                 let Some(row) = locked.of(user).first() else { return Ok(None) };
                 let latest = latest.of(user).first().map(latest_in).transpose()?.flatten();
+                let marked = marked.of(user).iter().map(|row| movie_id(row, "movie_id"));
                 Ok(Some(Found {
                     locked: Locked::unmarked(user, movie, row, latest)?,
-                    marked: !marked.of(user).is_empty(),
+                    marked: marked.collect::<Result<Vec<_>, _>>()?.contains(&movie),
                     held: held.of(user).iter().map(Holding::of).collect::<Result<_, _>>()?,
                 }))
             }

@@ -21,14 +21,16 @@ pub(super) struct Question<'a> {
 
 /// A new mark.
 #[derive(Serialize)]
-pub(super) struct Row<'a> {
-    pub(super) user: &'a Uuid,
+pub(super) struct Row {
+    pub(super) user: Uuid,
     pub(super) movie: i64,
-    pub(super) title: &'a str,
+    pub(super) title: String,
     pub(super) genres: String,
     pub(super) watched: i64,
     pub(super) now: i64,
     pub(super) seq: i64,
+    /// 1 for the last of its user's.
+    pub(super) last: i64,
     pub(super) play: Uuid,
     pub(super) day_only: i64,
     pub(super) event: Uuid,
@@ -37,10 +39,9 @@ pub(super) struct Row<'a> {
     pub(super) trace: Option<String>,
 }
 
-/// Everything about a user in a row: to take a row over costs more than to find it. What the users hold is
+/// Everything about a mark in a row: to take a row over costs more than to find it. What the users hold is
 /// as [`super::super::transaction::entitlement_sql`] gives it.
-pub(in crate::adapters::sql) const FOUND: &str = r#"SELECT u.id AS user_id, u.watch_seq,
-        u.cancelled_at,
+pub(in crate::adapters::sql) const FOUND: &str = r#"SELECT r.key AS n, u.watch_seq, u.cancelled_at,
         EXISTS (SELECT 1 FROM marks
             WHERE user_id = u.id AND movie_id = r.value ->> 'movie') AS marked,
         (SELECT json_array(movie_id, title, watched_at, marked_seq) FROM marks
@@ -128,7 +129,7 @@ const CHANGES: [&str; 4] = [
         value ->> 'day_only'
      FROM jsonb_each(?)",
     "UPDATE users SET watch_seq = m.value ->> 'seq', watch_changed_at = m.value ->> 'now'
-     FROM jsonb_each(?) m WHERE users.id = m.value ->> 'user'",
+     FROM jsonb_each(?) m WHERE users.id = m.value ->> 'user' AND m.value ->> 'last' = 1",
 ];
 
 /// The marks as a server reads them.
@@ -138,6 +139,7 @@ macro_rules! marks {
             user CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$.user',
             movie BIGINT PATH '$.movie', title TEXT PATH '$.title', genres TEXT PATH '$.genres',
             watched BIGINT PATH '$.watched', at BIGINT PATH '$.now', seq BIGINT PATH '$.seq',
+            last SMALLINT PATH '$.last',
             play CHAR(36) PATH '$.play', day_only SMALLINT PATH '$.day_only',
             event CHAR(36) PATH '$.event', kind VARCHAR(16) PATH '$.kind',
             payload MEDIUMTEXT PATH '$.payload', trace CHAR(55) PATH '$.trace')) m"
@@ -164,12 +166,13 @@ const SERVER_CHANGES: [&str; 4] = [
     concat!(
         "UPDATE ",
         marks!(),
-        " STRAIGHT_JOIN users u ON u.id = m.user SET u.watch_seq = m.seq, u.watch_changed_at = m.at"
+        " STRAIGHT_JOIN users u ON u.id = m.user AND m.last = 1
+         SET u.watch_seq = m.seq, u.watch_changed_at = m.at"
     ),
 ];
 
 /// Makes the marks, with their events and the users' numbers.
-pub(super) fn change(dialect: Dialect, rows: &[Row<'_>]) -> Result<Batch, StoreError> {
+pub(super) fn change(dialect: Dialect, rows: &[Row]) -> Result<Batch, StoreError> {
     let changes = match dialect {
         Dialect::Sqlite => CHANGES,
         Dialect::MySql => SERVER_CHANGES,
