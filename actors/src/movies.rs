@@ -11,6 +11,7 @@ use std::{
 };
 
 use moka::{future, sync};
+use tokio::runtime::Handle;
 
 pub(crate) use self::remembered::Lifetime;
 use self::remembered::Remembered;
@@ -80,6 +81,11 @@ pub struct Movies {
     epoch: Arc<AtomicU64>,
     /// Details that are being read, each once for everybody who waits, by what was forgotten before.
     under_way: future::Cache<(MovieId, u64), Result<Found, MovieError>>,
+    /// The same of snapshots.
+    snapshots_under_way: future::Cache<(MovieId, u64), Result<MovieSnapshot, MovieError>>,
+    /// Where snapshots are read: marks wait for them, and on a thread of requests each step would
+    /// wait until all that have come were looked at.
+    runtime: Handle,
     readings: Arc<AtomicU64>,
 }
 
@@ -105,10 +111,9 @@ impl Movies {
             details: Remembered::new(REMEMBERED, lifetime.clone()),
             snapshots: Remembered::new(REMEMBERED, lifetime),
             epoch: Arc::default(),
-            under_way: future::Cache::builder()
-                .max_capacity(REMEMBERED as u64)
-                .time_to_live(UNDER_WAY)
-                .build(),
+            under_way: under_way(),
+            snapshots_under_way: under_way(),
+            runtime: Handle::current(),
             readings: Arc::default(),
         }
     }
@@ -156,26 +161,35 @@ impl Movies {
         if let Some(snapshot) = self.snapshots.get(id) {
             return Ok(snapshot);
         }
-        let of = |movie: &Movie| MovieSnapshot {
-            id,
-            title: movie.title.clone(),
-            genres: movie.genres.clone(),
-        };
         if let Some(found) = self.details.get(id) {
-            return Ok(of(&found.ok_or(MovieError::NotFound)?.movie));
+            return Ok(snapshot_of(&found.ok_or(MovieError::NotFound)?.movie));
         }
         let epoch = self.epoch.load(Ordering::Acquire);
+        let reading = async {
+            let movies = self.clone();
+            let reading = self.runtime.spawn(async move { movies.read_snapshot(id, epoch).await });
+            reading.await.unwrap_or_else(|error| {
+                Err(StoreError::Unavailable { store: "documents", reason: error.to_string() }
+                    .into())
+            })
+        };
+        let snapshot = self.snapshots_under_way.get_with((id, epoch), reading).await;
+        self.snapshots_under_way.invalidate(&(id, epoch)).await;
+        snapshot
+    }
+
+    async fn read_snapshot(&self, id: MovieId, epoch: u64) -> Result<MovieSnapshot, MovieError> {
         match self.stored(id).await {
             Ok(Some(movie)) => {
-                let snapshot = of(&movie);
+                let snapshot = snapshot_of(&movie);
                 self.snapshots.insert(id, snapshot.clone());
                 if self.epoch.load(Ordering::Acquire) != epoch {
                     self.snapshots.forget(id);
                 }
                 Ok(snapshot)
             }
-            Ok(None) => Ok(of(&self.fetch(id, None).await?.movie)),
-            Err(away) => Ok(of(&self.fetched_past_the_store(id, away).await?.movie)),
+            Ok(None) => Ok(snapshot_of(&self.fetch(id, None).await?.movie)),
+            Err(away) => Ok(snapshot_of(&self.fetched_past_the_store(id, away).await?.movie)),
         }
     }
 
@@ -334,4 +348,13 @@ impl Movies {
         self.details.insert(id, Some(found.clone()));
         Ok(found)
     }
+}
+
+/// Remembers what is being read.
+fn under_way<V: Clone + Send + Sync + 'static>() -> future::Cache<(MovieId, u64), V> {
+    future::Cache::builder().max_capacity(REMEMBERED as u64).time_to_live(UNDER_WAY).build()
+}
+
+fn snapshot_of(movie: &Movie) -> MovieSnapshot {
+    MovieSnapshot { id: movie.id, title: movie.title.clone(), genres: movie.genres.clone() }
 }

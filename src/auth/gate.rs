@@ -10,6 +10,7 @@ use std::{
 };
 
 use moka::future::Cache;
+use tokio::runtime::Handle;
 use watchme_actors::{
     domain::{SessionId, UserId},
     ports::{Clock, Sessions, Standing, StoreError},
@@ -32,17 +33,23 @@ struct Seen {
 pub struct AccountGate {
     sessions: Arc<dyn Sessions>,
     clock: Arc<dyn Clock>,
+    /// Where it reads: on a thread of requests, each step would wait until all that have come were
+    /// looked at, and a connection with it.
+    runtime: Handle,
     seen: Cache<(UserId, SessionId), Seen>,
     /// Raised by every change: what was read before does not count any more.
     epochs: [AtomicU64; SHARES],
 }
 
 impl AccountGate {
-    /// A gate over a store of sessions.
+    /// A gate over a store of sessions, which reads in the runtime that it is made in.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
     pub fn new(sessions: Arc<dyn Sessions>, clock: Arc<dyn Clock>) -> Self {
         let seen = Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build();
         let epochs = array::from_fn(|_| AtomicU64::new(0));
-        Self { sessions, clock, seen, epochs }
+        Self { sessions, clock, runtime: Handle::current(), seen, epochs }
     }
 
     /// What a user is worth in a session; `None` when the account is gone.
@@ -78,7 +85,13 @@ impl AccountGate {
         (user, session): (UserId, SessionId),
         epoch: u64,
     ) -> Result<Seen, StoreError> {
-        let standing = self.sessions.standing(user, session, self.clock.now()).await?;
+        let (sessions, now) = (Arc::clone(&self.sessions), self.clock.now());
+        let reading =
+            self.runtime.spawn(async move { sessions.standing(user, session, now).await });
+        let standing = reading.await.map_err(|error| StoreError::Unavailable {
+            store: "sql",
+            reason: error.to_string(),
+        })??;
         Ok(Seen { standing, epoch })
     }
 

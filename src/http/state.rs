@@ -23,8 +23,14 @@ use watchme_actors::{
 };
 
 use super::{
-    ErrorCode, Problem, answers::Answers, idempotency::Fingerprints, layers::ClientLimit,
-    movies_asked::Understood, red::Red, reports_export::Exports, throttle::Throttle,
+    ErrorCode, Problem,
+    answers::Answers,
+    idempotency::Fingerprints,
+    layers::{ClientLimit, Door},
+    movies_asked::Understood,
+    red::Red,
+    reports_export::Exports,
+    throttle::Throttle,
     watched_at::WatchedAt,
 };
 use crate::{
@@ -143,6 +149,7 @@ pub struct AppState {
     pub(crate) watched_at: Arc<WatchedAt>,
     pub(crate) exports: Arc<Exports>,
     pub(crate) red: Arc<Red>,
+    pub(crate) door: Arc<Door>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) settings: Arc<Settings>,
 }
@@ -163,6 +170,7 @@ impl AppState {
         let throttle =
             Throttle::new(Arc::clone(&ports.throttles), clock(), &auth.keys, settings.throttles);
         Ok(Self {
+            door: Arc::default(),
             gate: Arc::new(AccountGate::new(Arc::clone(&ports.sessions), clock())),
             tokens: Arc::new(Tokens::new(&auth.keys, auth.sessions.access_token_ttl, clock())),
             refresh_tokens: Arc::new(RefreshTokens::new(&auth.keys)),

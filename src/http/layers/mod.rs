@@ -2,6 +2,7 @@
 
 mod coding;
 mod cors;
+mod door;
 mod headers;
 mod limit;
 mod request_id;
@@ -35,6 +36,7 @@ use super::{
 pub(crate) use coding::agreeing;
 pub(crate) use coding::{coded, coding};
 pub(crate) use cors::cors;
+pub(crate) use door::{Door, admitted};
 pub(crate) use headers::{HTTPS_ONLY, SECURITY, headers};
 pub(crate) use limit::{ClientLimit, limited};
 pub(crate) use request_id::RequestId;

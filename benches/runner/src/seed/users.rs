@@ -117,6 +117,8 @@ const REPORTS: &str = "INSERT INTO documents.projections (user_id, last_seq, doc
 
 /// Binds: when they were looked through.
 const RECONCILED: &str = "INSERT INTO documents.sync_records (name, document)
-    SELECT 'report-reconciler', json_object('lastSuccess', t.at, 'lastFailure', NULL, 'changed', 0)
+    SELECT 'report-reconciler', json_object(
+            'lastSuccess', strftime('%Y-%m-%dT%H:%M:%fZ', t.at / 1000.0, 'unixepoch'),
+            'lastFailure', NULL, 'changed', 0)
     FROM (SELECT ?1 AS at) t WHERE true
     ON CONFLICT (name) DO UPDATE SET document = excluded.document";
