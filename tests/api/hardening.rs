@@ -218,6 +218,28 @@ async fn an_idle_connection_is_kept_and_pipelined_requests_are_answered() {
     assert_eq!(answers.matches("HTTP/1.1 204").count(), 3, "{answers}");
 }
 
+/// An idle connection comes to a rest, of which its peer sees nothing.
+#[tokio::test]
+async fn a_connection_that_was_idle_goes_on_answering() {
+    let app = TestApp::start().await;
+    let mut stream = connect(&app).await;
+    for _ in 0..3 {
+        assert!(exchange(&mut stream, LIVEZ).await.starts_with("HTTP/1.1 204"));
+        // Longer than it takes to come to a rest.
+        sleep(Duration::from_millis(400)).await;
+    }
+    // A request that begins with the end of another one does not get lost in a rest.
+    let (first, last) = LIVEZ.split_at(9);
+    let answer = exchange(&mut stream, &[LIVEZ, first].concat()).await;
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    sleep(Duration::from_millis(400)).await;
+    assert!(exchange(&mut stream, last).await.starts_with("HTTP/1.1 204"));
+    // Nor does an end.
+    let end = b"GET /livez HTTP/1.1\r\nHost: watchme\r\nConnection: close\r\n\r\n";
+    assert!(exchange(&mut stream, end).await.starts_with("HTTP/1.1 204"));
+    assert_eq!(timeout(GIVEN_UP, stream.read(&mut [0])).await.unwrap().unwrap(), 0);
+}
+
 #[tokio::test]
 async fn what_never_becomes_a_request_is_answered_by_a_problem() {
     let app = TestApp::start().await;
