@@ -21,7 +21,7 @@ use serde_json::{Value, error::Category};
 use watchme_actors::domain::Invalid;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{ErrorCode, FieldError, Problem};
+use super::{ErrorCode, FieldError, Problem, layers::Place};
 
 const MAX_BYTES: usize = 64 * 1024;
 /// A body that is too large is read on and thrown away up to this, so that the client gets to
@@ -55,11 +55,17 @@ impl FromRequest for RawBody {
             if announced.is_some_and(|length| length > MAX_DRAINED) {
                 return Ok(Self { content: Err(ErrorCode::BodyTooLarge), is_json });
             }
+            let place = req.extensions().get::<Place>().cloned();
+            place.iter().for_each(Place::leave);
             let content = tokio::time::timeout(ARRIVAL, read(&mut payload)).await;
             if matches!(content, Ok(Ok(_))) {
                 req.extensions_mut().insert(BodyTaken);
             }
-            Ok(Self { content: content.unwrap_or(Err(ErrorCode::RequestTimeout)), is_json })
+            let mut content = content.unwrap_or(Err(ErrorCode::RequestTimeout));
+            if !place.iter().all(Place::enter) {
+                content = Err(ErrorCode::Overloaded);
+            }
+            Ok(Self { content, is_json })
         })
     }
 }

@@ -4,6 +4,7 @@ mod bare;
 mod connection;
 
 use std::{
+    cell::RefCell,
     io,
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
@@ -31,7 +32,7 @@ use tracing_actix_web::TracingLogger;
 use super::{AppState, docs, layers, routes};
 
 pub(crate) use connection::Exchange;
-use connection::{Connection, Line};
+use connection::{Connection, woken};
 
 /// Longer than the 60 s for which a load balancer keeps an idle connection, so that it is never
 /// the one to send into a connection that was just closed.
@@ -136,16 +137,17 @@ where
         >,
 {
     let peer = stream.peer_addr().ok();
-    let line = Line::new(stream);
+    let stream = Rc::new(RefCell::new(stream));
     loop {
-        let connection = Connection::new(&line, https_only);
+        let connection = Connection::new(&stream, https_only);
+        let exchange = connection.exchange();
         // In a place of its own, which is free during a rest.
         Box::pin(http.call((connection, Protocol::Http1, peer))).await?;
-        if !line.rests() {
+        if !exchange.rests() {
             return Ok(());
         }
         tokio::select! {
-            woken = line.wakes() => woken?,
+            woken = woken(&stream) => woken?,
             () = sleep(KEEP_ALIVE) => return Ok(()),
             () = stopping.notified() => return Ok(()),
         }

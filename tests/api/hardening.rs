@@ -240,6 +240,25 @@ async fn a_connection_that_was_idle_goes_on_answering() {
     assert_eq!(timeout(GIVEN_UP, stream.read(&mut [0])).await.unwrap().unwrap(), 0);
 }
 
+/// What comes late of a body is never taken for a request, however long the pause before it.
+#[tokio::test]
+async fn a_body_that_nobody_read_is_no_request() {
+    let app = TestApp::start().await;
+    let mut stream = connect(&app).await;
+    let head = format!(
+        "POST /api/v1/packages HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        LIVEZ.len()
+    );
+    let answer = exchange(&mut stream, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    sleep(Duration::from_millis(700)).await;
+    // It may be gone already.
+    let _ = stream.write_all(LIVEZ).await;
+    let mut rest = Vec::new();
+    let _ = timeout(GIVEN_UP, stream.read_to_end(&mut rest)).await.expect("it ends");
+    assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
+}
+
 #[tokio::test]
 async fn what_never_becomes_a_request_is_answered_by_a_problem() {
     let app = TestApp::start().await;

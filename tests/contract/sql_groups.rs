@@ -173,7 +173,11 @@ async fn who_gets_no_turn_in_time_is_told_so() {
         (store.mark(mark_request(user, movie)).await, since.elapsed())
     };
     // The first has its turn, and waits for the file's lock.
-    let (first, second) = tokio::join!(mark(1), mark(2));
+    let second = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        mark(2).await
+    };
+    let (first, second) = tokio::join!(mark(1), second);
     for (marked, _) in [&first, &second] {
         assert!(matches!(marked, Err(WatchError::Store(error)) if unavailable(error)));
     }

@@ -87,6 +87,13 @@ async fn as_if_alone(store: &SqlStore) {
     }
     assert!(made.values().all(|created| *created == 1), "{made:?}");
 
+    // What is marked already is not made again, by itself or among others.
+    let again = store.mark(mark_request(users[0], 1)).await.unwrap();
+    assert!(!again.created);
+    let again = users.iter().flat_map(|user| (1..=MOVIES).map(|movie| (*user, movie)));
+    let again = again.map(|(user, movie)| store.mark(mark_request(user, movie)));
+    assert!(join_all(again).await.into_iter().all(|marked| !marked.unwrap().created));
+
     let mut told = BTreeMap::<UserId, Vec<WatchEvent>>::new();
     for row in store.unpublished(10_000).await.unwrap() {
         told.entry(row.user_id).or_default().push(serde_json::from_str(&row.payload).unwrap());

@@ -5,10 +5,17 @@
 //! those waiting who were let in. So what comes on top of very many is refused before anything else
 //! is looked at.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    cell::Cell,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use actix_web::{
-    Error, HttpResponse,
+    Error, HttpMessage, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     middleware::Next,
@@ -24,19 +31,47 @@ const MOST: usize = 1_024;
 #[derive(Debug, Default)]
 pub(crate) struct Door(AtomicUsize);
 
-/// A change under way, until dropped.
-struct Inside<'a>(&'a AtomicUsize);
+/// A request's place among them, which it leaves while its body arrives: who sends slowly keeps
+/// nobody out.
+#[derive(Clone)]
+pub(crate) struct Place(Rc<Inside>);
 
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+struct Inside {
+    door: Arc<Door>,
+    is_in: Cell<bool>,
+}
+
+impl Place {
+    fn new(door: &Arc<Door>) -> Self {
+        Self(Rc::new(Inside { door: Arc::clone(door), is_in: Cell::new(false) }))
+    }
+
+    /// Takes the place; whether there is room.
+    pub(crate) fn enter(&self) -> bool {
+        let Inside { door, is_in } = &*self.0;
+        if !is_in.replace(true) && door.0.fetch_add(1, Ordering::Relaxed) >= MOST {
+            self.leave();
+        }
+        is_in.get()
+    }
+
+    /// Gives the place up.
+    pub(crate) fn leave(&self) {
+        self.0.leave();
     }
 }
 
-impl Door {
-    fn enter(&self) -> Option<Inside<'_>> {
-        let inside = Inside(&self.0);
-        (self.0.fetch_add(1, Ordering::Relaxed) < MOST).then_some(inside)
+impl Inside {
+    fn leave(&self) {
+        if self.is_in.replace(false) {
+            self.door.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -45,22 +80,22 @@ pub(crate) async fn admitted<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let state = req.app_data::<web::Data<AppState>>().cloned();
-    let inside = match &state {
-        Some(state) if !req.method().is_safe() => match state.door.enter() {
-            None => {
-                let (request, _) = req.into_parts();
-                let problem = Problem::of(ErrorCode::Overloaded);
-                let response = HttpResponse::from_error(problem).map_into_right_body();
-                return Ok(ServiceResponse::new(request, response));
-            }
-            inside => inside,
-        },
-        _ => None,
-    };
-    let response = next.call(req).await?.map_into_left_body();
-    drop(inside);
-    Ok(response)
+    let state = req.app_data::<web::Data<AppState>>();
+    let place = state.filter(|_| !req.method().is_safe()).map(|state| Place::new(&state.door));
+    if let Some(place) = &place {
+        if !place.enter() {
+            let (request, _) = req.into_parts();
+            let problem = Problem::of(ErrorCode::Overloaded);
+            let response = HttpResponse::from_error(problem).map_into_right_body();
+            return Ok(ServiceResponse::new(request, response));
+        }
+        req.extensions_mut().insert(place.clone());
+    }
+    let outcome = next.call(req).await;
+    if let Some(place) = place {
+        place.leave();
+    }
+    Ok(outcome?.map_into_left_body())
 }
 
 #[cfg(test)]
@@ -69,11 +104,17 @@ mod tests {
 
     #[test]
     fn as_many_are_let_in_as_have_room() {
-        let door = Door::default();
-        let mut inside: Vec<_> = std::iter::from_fn(|| door.enter()).collect();
+        let door = Arc::<Door>::default();
+        let place = || Place::new(&door);
+        let inside: Vec<_> = (0..MOST).map(|_| place()).filter(Place::enter).collect();
         assert_eq!(inside.len(), MOST);
-        assert!(door.enter().is_none(), "who was refused takes no room");
-        inside.pop();
-        assert!(door.enter().is_some());
+        assert!(!place().enter(), "who was refused takes no room");
+        inside[0].leave();
+        inside[0].leave();
+        let next = place();
+        assert!(next.enter() && next.enter(), "one place for each");
+        assert!(!inside[0].enter());
+        drop((next, inside));
+        assert_eq!(door.0.load(Ordering::Relaxed), 0);
     }
 }

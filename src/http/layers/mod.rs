@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use actix_web::{
     Error, HttpMessage, HttpRequest, HttpResponse,
-    body::{EitherBody, MessageBody},
+    body::{BodySize, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
         ConnectionType, Method,
@@ -36,7 +36,7 @@ use super::{
 pub(crate) use coding::agreeing;
 pub(crate) use coding::{coded, coding};
 pub(crate) use cors::cors;
-pub(crate) use door::{Door, admitted};
+pub(crate) use door::{Door, Place, admitted};
 pub(crate) use headers::{HTTPS_ONLY, SECURITY, headers};
 pub(crate) use limit::{ClientLimit, limited};
 pub(crate) use request_id::RequestId;
@@ -76,7 +76,7 @@ pub(crate) async fn outermost<B: MessageBody + 'static>(
         // Only a layer fails like this, not a handler: there is no request to answer to any more.
         Err(error) => {
             if let Some(exchange) = exchange {
-                exchange.ends(false);
+                exchange.ends(false, false);
             }
             let problem = error.as_error::<Problem>().cloned().unwrap_or_else(|| {
                 Problem::of_framework(error.as_response_error().status_code(), None)
@@ -94,9 +94,20 @@ pub(crate) async fn outermost<B: MessageBody + 'static>(
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     if let Some(exchange) = exchange {
-        exchange.ends(response.response().keep_alive());
+        exchange.ends(response.response().keep_alive(), is_settled(&response));
     }
     Ok(response)
+}
+
+/// Whether all of the request was read, all of the answer is there, and another request may come.
+fn is_settled<B: MessageBody>(response: &ServiceResponse<B>) -> bool {
+    let req = response.request();
+    let stays = req.head().connection_type() == ConnectionType::KeepAlive;
+    let headers = req.headers();
+    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    let is_read = !has_body || req.extensions().contains::<BodyTaken>();
+    stays && is_read && !matches!(response.response().body().size(), BodySize::Stream)
 }
 
 /// Whether chunks of the request were not read to their end. What is left of them would be waited

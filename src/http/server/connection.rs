@@ -74,48 +74,47 @@ impl Phase {
 
 /// What the layers tell a connection of its requests.
 #[derive(Debug, Clone)]
-pub(crate) struct Exchange(Rc<Cell<Phase>>);
+pub(crate) struct Exchange(Rc<State>);
+
+#[derive(Debug)]
+struct State {
+    phase: Cell<Phase>,
+    /// Of the last request nothing is to come any more, and nothing is to be made of its answer.
+    settled: Cell<bool>,
+    rests: Cell<bool>,
+}
 
 impl Exchange {
     /// A head has become a request.
     pub(crate) fn begins(&self) {
-        self.0.set(Phase::Answering);
+        self.0.settled.set(false);
+        // One that was in the library's buffer: after its answer the connection ends in earnest.
+        self.0.rests.set(false);
+        self.0.phase.set(Phase::Answering);
     }
 
     /// More is sent of an answer that is made while it is taken.
     pub(crate) fn goes_on(&self) {
-        self.0.set(Phase::Idle { since: Instant::now() });
+        self.0.phase.set(Phase::Idle { since: Instant::now() });
     }
 
-    /// The request has its answer, which may be the last one.
-    pub(crate) fn ends(&self, keep_alive: bool) {
+    /// The request has its answer, which may be the last one. `settled`: its body was read, or it has
+    /// none, and all of the answer is there.
+    pub(crate) fn ends(&self, keep_alive: bool, settled: bool) {
         let since = Instant::now();
-        self.0.set(if keep_alive { Phase::Idle { since } } else { Phase::Closing { since } });
-    }
-}
-
-/// A stream, which outlasts what the library makes of it.
-pub(super) struct Line<S> {
-    stream: RefCell<S>,
-    rests: Cell<bool>,
-}
-
-impl<S> Line<S> {
-    pub(super) fn new(stream: S) -> Rc<Self> {
-        Rc::new(Self { stream: RefCell::new(stream), rests: Cell::new(false) })
+        self.0.settled.set(keep_alive && settled);
+        self.0.phase.set(if keep_alive { Phase::Idle { since } } else { Phase::Closing { since } });
     }
 
-    /// Whether the library has let go of it only for as long as it is idle.
+    /// Whether the library has let go of the connection only for as long as it is idle.
     pub(super) fn rests(&self) -> bool {
-        self.rests.get()
+        self.0.rests.get()
     }
 }
 
-impl Line<TcpStream> {
-    /// Waits until something comes, or the peer is gone.
-    pub(super) async fn wakes(&self) -> io::Result<()> {
-        poll_fn(|cx| self.stream.borrow().poll_read_ready(cx)).await
-    }
+/// Waits until something comes, or the peer is gone.
+pub(super) async fn woken(stream: &RefCell<TcpStream>) -> io::Result<()> {
+    poll_fn(|cx| stream.borrow().poll_read_ready(cx)).await
 }
 
 /// What time it is for a connection.
@@ -130,7 +129,8 @@ enum Due {
 
 /// A stream with deadlines.
 pub(super) struct Connection<S> {
-    line: Rc<Line<S>>,
+    /// Outlasts what the library makes of it.
+    stream: Rc<RefCell<S>>,
     exchange: Exchange,
     https_only: bool,
     /// What was read last ended a head: no part of another request is in the library's buffer.
@@ -148,13 +148,17 @@ pub(super) struct Connection<S> {
 
 impl<S> Connection<S> {
     /// From its beginning, or after a rest.
-    pub(super) fn new(line: &Rc<Line<S>>, https_only: bool) -> Self {
-        line.rests.set(false);
+    pub(super) fn new(stream: &Rc<RefCell<S>>, https_only: bool) -> Self {
+        let state = State {
+            phase: Cell::new(Phase::Arriving { since: Instant::now() }),
+            settled: Cell::new(false),
+            rests: Cell::new(false),
+        };
         Self {
-            line: Rc::clone(line),
-            is_whole: false,
-            exchange: Exchange(Rc::new(Cell::new(Phase::Arriving { since: Instant::now() }))),
+            stream: Rc::clone(stream),
+            exchange: Exchange(Rc::new(state)),
             https_only,
+            is_whole: false,
             taken: 0,
             instead: None,
             stalled: None,
@@ -169,11 +173,11 @@ impl<S> Connection<S> {
 
     /// What it is time for; where that is nothing, the task is woken when it is.
     fn poll_due(&mut self, cx: &mut Context<'_>) -> Due {
-        let phase = self.exchange.0.get();
+        let phase = self.exchange.0.phase.get();
         let stall = self.stalled.map(|since| since + STALL);
         let end = phase.deadline().into_iter().chain(stall).min();
         let rest = match phase {
-            Phase::Idle { since } if self.is_whole && stall.is_none() => Some(since + REST),
+            Phase::Idle { since } if self.may_rest() => Some(since + REST),
             _ => None,
         };
         let next = end.into_iter().chain(rest).min();
@@ -193,11 +197,15 @@ impl<S> Connection<S> {
         Due::Nothing
     }
 
+    fn may_rest(&self) -> bool {
+        self.exchange.0.settled.get() && self.is_whole && self.stalled.is_none()
+    }
+
     /// Notes that something has come; whether that took too long.
     fn received(&self) -> bool {
-        match self.exchange.0.get() {
+        match self.exchange.0.phase.get() {
             Phase::Idle { .. } => {
-                self.exchange.0.set(Phase::Arriving { since: Instant::now() });
+                self.exchange.0.phase.set(Phase::Arriving { since: Instant::now() });
                 false
             }
             // A peer that never pauses is never waited for.
@@ -209,10 +217,10 @@ impl<S> Connection<S> {
 
 impl<S: AsyncWrite + Unpin> Connection<S> {
     fn give_up(&mut self, cx: &mut Context<'_>) -> io::Error {
-        if let Phase::Arriving { .. } = self.exchange.0.get() {
+        if let Phase::Arriving { .. } = self.exchange.0.phase.get() {
             let answer = bare::problem(StatusCode::REQUEST_TIMEOUT, self.https_only);
             // A courtesy: where it cannot be sent at once, it is not sent.
-            let _ = Pin::new(&mut *self.line.stream.borrow_mut()).poll_write(cx, &answer);
+            let _ = Pin::new(&mut *self.stream.borrow_mut()).poll_write(cx, &answer);
         }
         io::ErrorKind::TimedOut.into()
     }
@@ -230,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        let polled = Pin::new(&mut *self.line.stream.borrow_mut()).poll_read(cx, buf);
+        let polled = Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buf);
         let due = match polled {
             Poll::Pending => {
                 self.taken = 0;
@@ -246,7 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
         match due {
             Due::Nothing => polled,
             Due::Rest => {
-                self.line.rests.set(true);
+                self.exchange.0.rests.set(true);
                 // That nothing was read means to the library that nothing comes any more.
                 Poll::Ready(Ok(()))
             }
@@ -268,10 +276,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         let polled = match &this.instead {
             // It is the last thing that is written: what does not fit is lost with the connection.
             Some(problem) => {
-                let polled = Pin::new(&mut *this.line.stream.borrow_mut()).poll_write(cx, problem);
+                let polled = Pin::new(&mut *this.stream.borrow_mut()).poll_write(cx, problem);
                 polled.map_ok(|_| buf.len())
             }
-            None => Pin::new(&mut *this.line.stream.borrow_mut()).poll_write(cx, buf),
+            None => Pin::new(&mut *this.stream.borrow_mut()).poll_write(cx, buf),
         };
         if polled.is_ready() {
             self.instead = None;
@@ -286,13 +294,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.line.stream.borrow_mut()).poll_flush(cx)
+        Pin::new(&mut *self.stream.borrow_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.line.rests() {
+        if self.exchange.rests() {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut *self.line.stream.borrow_mut()).poll_shutdown(cx)
+        Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(cx)
     }
 }

@@ -17,7 +17,7 @@ const CAPACITY: usize = 64 * 1024;
 
 fn pair() -> (Connection<DuplexStream>, DuplexStream) {
     let (here, there) = duplex(CAPACITY);
-    (Connection::new(&Line::new(here), false), there)
+    (Connection::new(&Rc::new(RefCell::new(here)), false), there)
 }
 
 /// A peer that sends a byte a second for as long as it can, and what it gets.
@@ -72,7 +72,7 @@ async fn a_slow_second_head_has_as_long_as_the_first_one() {
     let (connection, peer) = pair();
     let exchange = connection.exchange();
     exchange.begins();
-    exchange.ends(true);
+    exchange.ends(true, true);
     let slow = async {
         tokio::time::sleep(Duration::from_secs(60)).await;
         drip(peer).await
@@ -89,7 +89,7 @@ async fn a_request_under_way_is_not_hurried_and_what_follows_is() {
     exchange.begins();
     let handling = async {
         tokio::time::sleep(Duration::from_secs(30)).await;
-        exchange.ends(true);
+        exchange.ends(true, true);
     };
     let (time, _, ()) = tokio::join!(failed(connection), drip(peer), handling);
     about(time, Duration::from_secs(30) + ARRIVAL);
@@ -103,7 +103,7 @@ async fn an_end_that_nobody_asks_about_is_seen() {
     let tasks = LocalSet::new();
     tasks.spawn_local(async move {
         tokio::time::sleep(Duration::from_secs(30)).await;
-        exchange.ends(true);
+        exchange.ends(true, true);
     });
     // A task of its own: what wakes the other one does not wake it.
     let failed = tasks.spawn_local(failed(connection));
@@ -117,7 +117,7 @@ async fn an_answer_that_goes_on_is_given_up_when_it_is_not_taken_any_more() {
         let (connection, _peer) = pair();
         let exchange = connection.exchange();
         exchange.begins();
-        exchange.ends(keep_alive);
+        exchange.ends(keep_alive, true);
         let sending = async {
             for _ in 0..10 {
                 exchange.goes_on();
@@ -133,7 +133,7 @@ async fn an_answer_that_goes_on_is_given_up_when_it_is_not_taken_any_more() {
 async fn after_the_last_answer_the_rest_of_a_body_is_not_waited_for() {
     let (connection, peer) = pair();
     connection.exchange().begins();
-    connection.exchange().ends(false);
+    connection.exchange().ends(false, true);
     let (time, answer) = tokio::join!(failed(connection), drip(peer));
     about(time, DISCONNECT);
     assert_eq!(answer, "", "the answer was given before");
@@ -189,7 +189,7 @@ async fn answered(came: &[u8]) -> (Connection<DuplexStream>, DuplexStream) {
     peer.write_all(came).await.unwrap();
     connection.read_exact(&mut vec![0; came.len()]).await.unwrap();
     connection.exchange().begins();
-    connection.exchange().ends(true);
+    connection.exchange().ends(true, true);
     (connection, peer)
 }
 
@@ -200,17 +200,17 @@ async fn an_idle_connection_comes_to_a_rest_and_goes_on_where_it_was() {
     assert_eq!(connection.read(&mut byte).await.unwrap(), 0, "it ends for the library");
     about(began.elapsed(), REST);
     connection.shutdown().await.unwrap();
-    let line = Rc::clone(&connection.line);
+    let stream = Rc::clone(&connection.stream);
+    assert!(connection.exchange().rests());
     drop(connection);
-    assert!(line.rests());
 
     peer.write_all(REQUEST).await.unwrap();
-    let mut connection = Connection::new(&line, false);
+    let mut connection = Connection::new(&stream, false);
     connection.read_exact(&mut [0; REQUEST.len()]).await.unwrap();
     connection.write_all(b"answer").await.unwrap();
     peer.read_exact(&mut [0; 6]).await.unwrap();
-    connection.exchange().ends(false);
-    assert!(!line.rests());
+    connection.exchange().ends(false, true);
+    assert!(!connection.exchange().rests());
     connection.shutdown().await.unwrap();
     assert_eq!(peer.read(&mut byte).await.unwrap(), 0, "an end is an end");
 }
@@ -219,6 +219,26 @@ async fn an_idle_connection_comes_to_a_rest_and_goes_on_where_it_was() {
 async fn a_connection_with_a_part_of_the_next_request_does_not_rest() {
     let (connection, _peer) = answered(&[REQUEST, b"GET /"].concat()).await;
     about(failed(connection).await, IDLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_owed_something_does_not_rest() {
+    let (connection, _peer) = answered(REQUEST).await;
+    connection.exchange().ends(true, false);
+    about(failed(connection).await, IDLE);
+    let (connection, _peer) = answered(REQUEST).await;
+    connection.exchange().ends(false, true);
+    about(failed(connection).await, DISCONNECT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_in_the_buffer_ends_the_rest() {
+    let (mut connection, mut peer) = answered(REQUEST).await;
+    assert_eq!(connection.read(&mut [0]).await.unwrap(), 0);
+    connection.exchange().begins();
+    connection.exchange().ends(false, true);
+    connection.shutdown().await.unwrap();
+    assert_eq!(peer.read(&mut [0]).await.unwrap(), 0, "an end is an end");
 }
 
 #[tokio::test(start_paused = true)]

@@ -62,7 +62,8 @@ const SERVER_LOCKED: [&str; 2] = [
     ") FOR UPDATE SKIP LOCKED",
 ];
 /// Who has marked the movie already.
-const SERVER_MARKED: [&str; 2] = ["SELECT user_id FROM marks WHERE (user_id, movie_id) IN (", ")"];
+const SERVER_MARKED: [&str; 2] =
+    ["SELECT user_id, movie_id FROM marks WHERE (user_id, movie_id) IN (", ")"];
 /// The latest mark of each user, in one value, so that it is looked for once. Ordered by the user as
 /// well, or the index would not be seen to give that order.
 const SERVER_LATEST: [&str; 2] = [
