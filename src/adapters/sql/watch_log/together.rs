@@ -13,6 +13,7 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -51,6 +52,15 @@ fn at_once(dialect: Dialect) -> usize {
     match dialect {
         Dialect::Sqlite => 256,
         Dialect::MySql => 64,
+    }
+}
+
+/// How long one waits for a turn. With the call that follows, a server that is silent is told of within
+/// three seconds.
+fn turn(store: &SqlStore) -> Duration {
+    match store.dialect {
+        Dialect::Sqlite => store.patience(),
+        Dialect::MySql => store.patience().min(Duration::from_millis(500)),
     }
 }
 
@@ -104,7 +114,7 @@ pub(super) async fn mark(store: &SqlStore, request: MarkMovie) -> Result<Togethe
     let (tell, mut told) = oneshot::channel();
     let again = request.clone();
     let number = gathering.add(store, request, tell);
-    let told = match timeout(store.patience(), &mut told).await {
+    let told = match timeout(turn(store), &mut told).await {
         Err(_) if gathering.withdraw(number) => {
             return Err(unavailable("no turn to write came in time").into());
         }
