@@ -33,7 +33,8 @@ const ARRIVAL: Duration = Duration::from_secs(7);
 /// The request's body was read to its end. Its extractor notes it.
 pub(crate) struct BodyTaken;
 
-/// A body of at most 64 KiB. Extracting it never fails: what is wrong is remembered.
+/// A body of at most 64 KiB. What is wrong with it is remembered: extracting it fails only where too
+/// many changes are under way.
 pub(crate) struct RawBody {
     content: Result<Bytes, ErrorCode>,
     is_json: bool,
@@ -61,11 +62,10 @@ impl FromRequest for RawBody {
             if matches!(content, Ok(Ok(_))) {
                 req.extensions_mut().insert(BodyTaken);
             }
-            let mut content = content.unwrap_or(Err(ErrorCode::RequestTimeout));
             if !place.iter().all(Place::enter) {
-                content = Err(ErrorCode::Overloaded);
+                return Err(Problem::of(ErrorCode::Overloaded));
             }
-            Ok(Self { content, is_json })
+            Ok(Self { content: content.unwrap_or(Err(ErrorCode::RequestTimeout)), is_json })
         })
     }
 }
