@@ -17,9 +17,9 @@ use watchme_actors::ports::StoreError;
 
 use super::{dialect::Dialect, errors::Db};
 
-/// Bytes of text that one statement binds to variables, at most. The driver leaves Nagle's algorithm on: what takes
-/// two writes (a record of TLS has 16 KiB) waits with the second for the server's delayed
-/// acknowledgement of the first, 40 ms.
+/// Bytes of text that one statement binds to variables, at most. The driver leaves Nagle's algorithm
+/// on: what takes two writes (a record of TLS has 16 KiB) waits with the second for the server's
+/// delayed acknowledgement of the first, 40 ms.
 const WRITE: usize = 12_288;
 
 /// A value of a statement.

@@ -43,8 +43,8 @@ pub(super) const LAST_PUBLISHED: &str =
     "SELECT MAX(published_at) AS last FROM outbox WHERE state = 1";
 
 const LAST: &str = "SELECT MAX(id) FROM outbox";
-/// Only the file's statement reads through the index: a server has one by user.
-pub(super) const OF_USER: &str = "SELECT id FROM outbox WHERE user_id = ?";
+/// Reads through the file's index `outbox_users` from end to end.
+const OF_USER: &str = "SELECT id FROM outbox WHERE user_id = ?";
 
 /// Replicas' clocks may differ: an event may be noted as published before it was made.
 const SKEW: Duration = Duration::from_secs(600);

@@ -194,7 +194,11 @@ impl Drop for AtWork {
 /// Makes those who wait, and, where there are more then, has the rest made where the store was opened:
 /// on a thread of requests each step would wait until all requests that have come were looked at.
 async fn work(mut at_work: AtWork) {
+    // Nobody, where all who had come have gone away.
     let next = at_work.next();
+    if next.is_empty() {
+        return;
+    }
     make_all(&at_work.store, next).await;
     let next = at_work.next();
     if next.is_empty() {
