@@ -100,7 +100,29 @@ pub(crate) async fn admitted<B: MessageBody + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use actix_http::h1;
+    use actix_web::{FromRequest, ResponseError, http::StatusCode, test::TestRequest};
+    use futures_util::poll;
+
     use super::*;
+    use crate::http::body::RawBody;
+
+    #[tokio::test]
+    async fn a_slow_body_keeps_nobody_out_and_may_find_no_room_afterwards() {
+        let door = Arc::<Door>::default();
+        let (req, _) = TestRequest::put().to_http_parts();
+        let slow = Place::new(&door);
+        assert!(slow.enter());
+        req.extensions_mut().insert(slow);
+        let (mut sender, payload) = h1::Payload::create(false);
+        let mut body = RawBody::from_request(&req, &mut payload.into());
+        assert!(poll!(&mut body).is_pending());
+        let others: Vec<_> = (0..MOST).map(|_| Place::new(&door)).filter(Place::enter).collect();
+        assert_eq!(others.len(), MOST);
+        sender.feed_eof();
+        let refused = body.await.err().map(|problem| problem.status_code());
+        assert_eq!(refused, Some(StatusCode::SERVICE_UNAVAILABLE));
+    }
 
     #[test]
     fn as_many_are_let_in_as_have_room() {
