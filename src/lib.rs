@@ -11,5 +11,6 @@ mod descriptors;
 pub mod first_start;
 pub mod healthcheck;
 pub mod http;
+mod remembered;
 pub mod shutdown;
 pub mod telemetry;

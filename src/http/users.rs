@@ -145,8 +145,8 @@ pub(crate) async fn delete(
 ) -> Result<HttpResponse, Problem> {
     let id = user_id(&req)?;
     carried_through(async move {
-        let _changing = state.watched_at.changing(id);
-        state.ports.accounts.delete(id, state.ports.clock.now()).await?;
+        let deleting = state.ports.accounts.delete(id, state.ports.clock.now());
+        state.watched_at.changing(id, deleting).await?;
         standing_changed(&state, id).await;
         Ok(respond::no_content())
     })

@@ -200,12 +200,12 @@ pub(crate) async fn mark(
     };
     let mode = state.settings.entitlement_mode;
     let request = MarkMovie { user: caller.id, movie_id, movie, viewing, mode, now };
-    let _changing = state.watched_at.changing(caller.id);
-    let marked =
-        state.ports.watch_log.mark(request).await.map_err(|error| match (error, missing) {
-            (WatchError::MovieRequired, Some(why)) => why,
-            (error, _) => Problem::from(error),
-        })?;
+    let marking = state.ports.watch_log.mark(request);
+    let marked = state.watched_at.changing(caller.id, marking).await;
+    let marked = marked.map_err(|error| match (error, missing) {
+        (WatchError::MovieRequired, Some(why)) => why,
+        (error, _) => Problem::from(error),
+    })?;
     let body = WatchedBody::new(marked.mark, &genres);
     if !marked.created {
         return respond::ok(&body);
@@ -243,8 +243,8 @@ pub(crate) async fn unmark(
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let now = state.ports.clock.now();
-    let _changing = state.watched_at.changing(caller.id);
-    state.ports.watch_log.unmark(caller.id, movie_id(&req)?, now).await?;
+    let unmarking = state.ports.watch_log.unmark(caller.id, movie_id(&req)?, now);
+    state.watched_at.changing(caller.id, unmarking).await?;
     Ok(respond::no_content())
 }
 

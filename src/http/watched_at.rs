@@ -1,7 +1,6 @@
 //! When somebody has watched a movie, remembered for a moment: details tell it on every request.
 
 use std::{
-    array,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,36 +8,26 @@ use std::{
     time::Duration,
 };
 
-use moka::future::Cache;
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::sleep};
 use watchme_actors::{
     domain::{MovieId, Timestamp, UserId},
     ports::{StoreError, WatchLog},
 };
 
+use crate::remembered::Remembered;
+
 /// Another replica's marks may go unseen for this long.
 const AMONG_SEVERAL: Duration = Duration::from_secs(2);
 /// This process hears of every mark: the limit is for what nobody foresaw.
 const ALONE_WITH_ITS_STORE: Duration = Duration::from_secs(60);
-const CAPACITY: u64 = 50_000;
-/// A change of one user's marks is taken for one of everybody's of their share.
-const SHARES: usize = 1_024;
-
-#[derive(Clone, Copy)]
-struct Seen {
-    watched_at: Option<Timestamp>,
-    /// Of the user when the reading began.
-    epoch: u64,
-    since: Instant,
-}
+const CAPACITY: usize = 50_000;
+/// A change that nobody waits for any more may still be made, but not after this.
+const LATE: Duration = Duration::from_secs(5);
 
 /// Answers when users have watched movies.
 pub(crate) struct WatchedAt {
     log: Arc<dyn WatchLog>,
-    max_age: Duration,
-    seen: Cache<(UserId, MovieId), Seen>,
-    /// Raised by every change: what was read before does not count any more.
-    epochs: [AtomicU64; SHARES],
+    seen: Remembered<MovieId, Option<Timestamp>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -46,10 +35,8 @@ pub(crate) struct WatchedAt {
 impl WatchedAt {
     pub(crate) fn new(log: Arc<dyn WatchLog>, replicated: bool) -> Self {
         let max_age = if replicated { AMONG_SEVERAL } else { ALONE_WITH_ITS_STORE };
-        let seen = Cache::builder().max_capacity(CAPACITY).time_to_live(max_age).build();
-        let epochs = array::from_fn(|_| AtomicU64::new(0));
         let (hits, misses) = Default::default();
-        Self { log, max_age, seen, epochs, hits, misses }
+        Self { log, seen: Remembered::new(CAPACITY, max_age), hits, misses }
     }
 
     /// When a user has last watched a movie; `None` where it is not marked.
@@ -61,43 +48,25 @@ impl WatchedAt {
         user: UserId,
         movie: MovieId,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let key = (user, movie);
-        let epoch = self.epoch_of(user).load(Ordering::Acquire);
-        if let Some(seen) = self.seen.get(&key).await {
-            if seen.epoch >= epoch && seen.since.elapsed() < self.max_age {
-                self.hits.fetch_add(1, Ordering::Relaxed);
-                return Ok(seen.watched_at);
-            }
-            self.seen.invalidate(&key).await;
+        if let Some(watched_at) = self.seen.get(user, movie) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(watched_at);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        loop {
-            let epoch = self.epoch_of(user).load(Ordering::Acquire);
-            let reading = self.seen.try_get_with(key, self.read(key, epoch)).await;
-            let seen = reading.map_err(|error| StoreError::clone(&error))?;
-            if seen.epoch >= epoch {
-                return Ok(seen.watched_at);
-            }
-            // Read by somebody who had begun before a change.
-            self.seen.invalidate(&key).await;
-        }
+        self.seen.read(user, movie, self.log.watched_at(user, movie)).await
     }
 
-    async fn read(&self, (user, movie): (UserId, MovieId), epoch: u64) -> Result<Seen, StoreError> {
-        let since = Instant::now();
-        let watched_at = self.log.watched_at(user, movie).await?;
-        Ok(Seen { watched_at, epoch, since })
-    }
-
-    fn epoch_of(&self, user: UserId) -> &AtomicU64 {
-        // The last bits of an identifier are random.
-        &self.epochs[user.as_uuid().as_u128() as usize % SHARES]
-    }
-
-    /// A change of a user's marks. What was read before its end is forgotten when it ends, however
-    /// it ends: hold what this gives until then.
-    pub(crate) fn changing(&self, user: UserId) -> Changing<'_> {
-        Changing(self.epoch_of(user))
+    /// Makes a change of a user's marks: what was read before its end is forgotten when it ends. Where
+    /// it is not waited for to its end (the client has gone), that may be later than it seems.
+    pub(crate) async fn changing<T>(
+        self: &Arc<Self>,
+        user: UserId,
+        change: impl Future<Output = T>,
+    ) -> T {
+        let mut changing = Changing { seen: self, user, ended: false };
+        let outcome = change.await;
+        changing.ended = true;
+        outcome
     }
 
     /// Requests since the start: those that were remembered, and those that were read.
@@ -106,20 +75,33 @@ impl WatchedAt {
     }
 }
 
-/// A change under way.
-#[must_use]
-pub(crate) struct Changing<'a>(&'a AtomicU64);
+struct Changing<'a> {
+    seen: &'a Arc<WatchedAt>,
+    user: UserId,
+    ended: bool,
+}
 
 impl Drop for Changing<'_> {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        self.seen.seen.forget(self.user);
+        if !self.ended
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let (seen, user) = (Arc::clone(self.seen), self.user);
+            runtime.spawn(async move {
+                sleep(LATE).await;
+                seen.seen.forget(user);
+            });
+        }
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
-    use tokio::time::{advance, pause};
+    use std::future::{pending, ready};
+
+    use tokio::time::{advance, pause, timeout};
     use watchme_actors::testing::fakes::ScriptedMarks;
 
     use super::*;
@@ -154,10 +136,11 @@ mod tests {
     async fn it_is_remembered_until_a_change_of_the_user_has_ended() {
         let world = World::new(false);
         assert_eq!(world.told().await, None);
-        let changing = world.seen.changing(world.user);
-        world.mark(1);
-        assert_eq!(world.told().await, None);
-        drop(changing);
+        let change = async {
+            world.mark(1);
+            assert_eq!(world.told().await, None);
+        };
+        world.seen.changing(world.user, change).await;
         assert_eq!(world.told().await, Some(1));
         world.mark(2);
         assert_eq!(world.told().await, Some(1), "remembered");
@@ -175,7 +158,7 @@ mod tests {
             // The other one has read by now, and has it not yet.
             advance(Duration::from_millis(500)).await;
             world.mark(2);
-            drop(world.seen.changing(world.user));
+            world.seen.changing(world.user, ready(())).await;
             assert_eq!(world.told().await, Some(2));
         };
         tokio::join!(early, late);
@@ -194,6 +177,19 @@ mod tests {
             advance(max_age / 2).await;
             assert_eq!(world.told().await, Some(1));
         }
+    }
+
+    #[tokio::test]
+    async fn a_change_that_nobody_waits_for_is_told_when_it_is_made() {
+        pause();
+        let world = World::new(false);
+        let abandoned = world.seen.changing(world.user, pending::<()>());
+        assert!(timeout(Duration::from_millis(1), abandoned).await.is_err());
+        assert_eq!(world.told().await, None);
+        world.mark(1);
+        assert_eq!(world.told().await, None, "remembered");
+        sleep(LATE + Duration::from_millis(1)).await;
+        assert_eq!(world.told().await, Some(1));
     }
 
     #[tokio::test]

@@ -46,8 +46,8 @@ pub(crate) async fn add(
         }
     };
     let request = AddPlay { user: caller.id, movie_id, viewing, now };
-    let _changing = state.watched_at.changing(caller.id);
-    let created = state.ports.watch_log.add_play(request, key.as_ref()).await?;
+    let adding = state.ports.watch_log.add_play(request, key.as_ref());
+    let created = state.watched_at.changing(caller.id, adding).await?;
     respond::created(
         created,
         |play| format!("/api/v1/watched/{movie_id}/plays/{}", play.id),
@@ -70,7 +70,7 @@ pub(crate) async fn delete(
     let movie = movie_id(&req)?;
     let play: PlayId = respond::path_id(&req, "playId", ErrorCode::PlayNotFound)?;
     let now = state.ports.clock.now();
-    let _changing = state.watched_at.changing(caller.id);
-    state.ports.watch_log.delete_play(caller.id, movie, play, now).await?;
+    let deleting = state.ports.watch_log.delete_play(caller.id, movie, play, now);
+    state.watched_at.changing(caller.id, deleting).await?;
     Ok(respond::no_content())
 }
