@@ -19,6 +19,7 @@ mod mail;
 mod metadata;
 mod sql;
 mod sql_groups;
+mod sql_migrations;
 mod sql_mysql;
 mod sql_outage;
 mod sql_sessions;

@@ -184,7 +184,6 @@ pub(crate) async fn assert_no_row_left(url: &str) {
         ("SELECT COUNT(*) FROM users", 0),
         ("SELECT COUNT(*) FROM subscriptions", 0),
         ("SELECT COUNT(*) FROM marks", 0),
-        ("SELECT COUNT(*) FROM plays", 0),
         ("SELECT COUNT(*) FROM idempotency_keys", 0),
         ("SELECT COUNT(*) FROM outbox WHERE kind <> 'erased'", 0),
         ("SELECT COUNT(*) FROM packages WHERE created_by IS NULL", 1),
@@ -207,7 +206,7 @@ async fn strange_rows_are_an_error_and_no_panic() {
     for damage in [
         "UPDATE users SET role = 'emperor', created_at = 'yesterday'",
         "UPDATE marks SET genres = '[0, -5, \"x\"]', marked_seq = -1",
-        "UPDATE plays SET id = 'no uuid'",
+        "UPDATE marks SET plays = '[[\"no uuid\", 1, 0]]'",
         "UPDATE outbox SET event_id = x'ff00'",
         "UPDATE package_versions SET name = ' '",
     ] {

@@ -42,7 +42,6 @@ pub(crate) fn accounts(data: &Path, new: &Accounts) -> Outcome<()> {
     }
     sql.run(SUBSCRIPTIONS, &[now - DAY, i64::from(new.active)])?;
     sql.run(MARKS, &[marks, FILMS, now - DAY])?;
-    sql.run(PLAYS, &[])?;
     sql.run("COMMIT", &[])?;
 
     // The reports are documents: in the other file.
@@ -93,16 +92,13 @@ const SUBSCRIPTIONS: &str =
 /// Binds: how many, the first film, when the first was watched.
 const MARKS: &str =
     "WITH RECURSIVE m(i) AS (SELECT 0 WHERE ?1 > 0 UNION ALL SELECT i + 1 FROM m WHERE i + 1 < ?1)
-    INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq)
+    INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq, plays)
     SELECT n.user_id, ?2 + m.i, 'Film ' || m.i,
         CASE m.i % 3 WHEN 0 THEN '[18,28]' WHEN 1 THEN '[35]' ELSE '[12,28,878]' END,
-        ?3 + m.i, ?3 + m.i, m.i + 1
+        ?3 + m.i, ?3 + m.i, m.i + 1,
+        json_array(json_array(
+            printf('01900000-%04x-7000-b000-', (m.i + 1) % 65536) || n.digits, ?3 + m.i, 0))
     FROM temp.numbers n, m";
-
-const PLAYS: &str = "INSERT INTO plays (user_id, movie_id, watched_at, id, day_only)
-    SELECT k.user_id, k.movie_id, k.watched_at,
-        printf('01900000-%04x-7000-b000-', k.marked_seq % 65536) || n.digits, 0
-    FROM temp.numbers n JOIN marks k ON k.user_id = n.user_id";
 
 /// Binds: the last film.
 const REPORTS: &str = "INSERT INTO documents.projections (user_id, last_seq, document)

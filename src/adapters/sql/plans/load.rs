@@ -60,17 +60,9 @@ const USERS: &str = concat!(
 );
 
 const MARKS: &str = concat!(
-    "INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq)
+    "INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq, plays)
      SELECT u.id, t.n + 1, 'A film of some length', '[18,35]', u.created_at + t.n, u.created_at,
-        t.n + 1
-     FROM users u, ",
-    ten!(),
-    " t ORDER BY u.id, t.n;"
-);
-
-const PLAYS: &str = concat!(
-    "INSERT INTO plays (user_id, movie_id, watched_at, id, day_only)
-     SELECT u.id, t.n + 1, u.created_at + t.n, u.id, 0
+        t.n + 1, CONCAT('[[\"', u.id, '\",', u.created_at + t.n, ',0]]')
      FROM users u, ",
     ten!(),
     " t ORDER BY u.id, t.n;"
@@ -104,13 +96,13 @@ const EXPIRING: &str = "INSERT INTO audit_log (at, origin, actor_id, address, ac
      INSERT INTO throttles (name, expires_at) SELECT id, created_at FROM users ORDER BY id;";
 
 const STATISTICS: &str = "ANALYZE TABLE users, packages, package_versions, package_version_genres,
-    subscriptions, idempotency_keys, marks, plays, outbox, audit_log, throttles,
+    subscriptions, idempotency_keys, marks, outbox, audit_log, throttles,
     mail_tokens, sessions, mail_queue";
 
 /// In the order of every primary key, and the big tables side by side.
 pub(super) async fn fill(url: &str) {
     run(url, &[USERS]).await;
-    tokio::join!(run(url, &[MARKS]), run(url, &[OUTBOX, PLAYS, SESSIONS, EXPIRING]));
+    tokio::join!(run(url, &[MARKS]), run(url, &[OUTBOX, SESSIONS, EXPIRING]));
     run(url, &[STATISTICS]).await;
 }
 

@@ -4,7 +4,7 @@
 use sqlx::{AnyConnection, Connection, QueryBuilder, Row};
 use uuid::Uuid;
 use watchme_actors::{
-    domain::{GenreId, MovieId, MovieSnapshot, PageRequest, Role, Timestamp, UserId, WatchedMark},
+    domain::{GenreId, PageRequest, Role, Timestamp, UserId},
     ports::{MarkFilter, PackageFilter, UserFilter},
 };
 use watchme_engines::Engine;
@@ -200,18 +200,6 @@ fn of_marks() -> Vec<Hot> {
     let all = MarkFilter::default();
     let since = MarkFilter { from: Some(Timestamp::from_millis(5)), ..all };
     let of_genre = MarkFilter { genre: GenreId::try_from(18).ok(), ..all };
-    let one = MovieSnapshot {
-        id: MovieId::try_from(3).unwrap(),
-        title: String::new(),
-        genres: Vec::new().into(),
-    };
-    let marks = [WatchedMark {
-        movie: one,
-        watched_at: Timestamp::EPOCH,
-        marked_at: Timestamp::EPOCH,
-        marked_seq: 1,
-        plays: Vec::new(),
-    }];
     let mysql = Dialect::MySql;
     let paged = |filter| built(reading::page_query(mysql, id, &filter, PageRequest::default()));
     let counted = |filter| built(reading::count_query(mysql, id, &filter));
@@ -231,13 +219,6 @@ fn of_marks() -> Vec<Hot> {
         hot("count marks", counted(all), of_user),
         hot("count marks since", counted(since), &[user.clone(), Number(5)]),
         hot("count marks of a genre", counted(of_genre), &[user.clone(), Number(18)]),
-        hot("plays", watch_log::PLAYS, &[user.clone(), movie.clone()]),
-        hot("count plays", watch_log::COUNT, &[user.clone(), movie.clone()]),
-        sorted(hot(
-            "plays of marks",
-            built(reading::plays_query(id, &marks)),
-            &[user.clone(), movie],
-        )),
         hot("watched movies", reading::WATCHED, of_user),
         hot("history", reading::HISTORY, of_user),
         hot("sequences", built(sequences::of_query(&[id, id])), &[user.clone(), user]),

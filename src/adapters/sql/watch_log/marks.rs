@@ -8,7 +8,7 @@ use watchme_actors::{
 };
 
 use super::{
-    plays::{insert_play, latest_first, plays_of, rewrite_play},
+    plays::{latest_first, to_column},
     together::{self, Together},
     transaction::{Holding, Kind, Locked, ask_entitlement, entitlement, lock},
 };
@@ -29,7 +29,7 @@ pub(super) async fn mark(store: &SqlStore, request: MarkMovie) -> Result<Marked,
             let request = &request;
             store
                 .write_on_after(&opening, async |mut tx, answers| {
-                    mark_in(&mut tx, answers, request).await
+                    mark_in(&mut tx, answers, request)
                 })
                 .await
         }
@@ -41,14 +41,10 @@ fn opening(store: &SqlStore, request: &MarkMovie) -> Batch {
     ask_entitlement(opening, store.dialect, request.user, request.now)
 }
 
-async fn mark_in(
-    tx: &mut Tx,
-    mut answers: Answers,
-    request: &MarkMovie,
-) -> Result<Marked, WatchError> {
+fn mark_in(tx: &mut Tx, mut answers: Answers, request: &MarkMovie) -> Result<Marked, WatchError> {
     let locked = Locked::of(request.user, request.movie_id, &mut answers)?;
     if let Some(mark) = locked.mark.clone() {
-        let mark = correct(tx, &locked, mark, request).await?;
+        let mark = correct(tx, &locked, mark, request)?;
         return Ok(Marked { mark, created: false });
     }
     let held = answers.rows().iter().map(Holding::of).collect::<Result<Vec<_>, _>>()?;
@@ -85,10 +81,11 @@ pub(super) fn new_mark(
 fn insert_mark(locked: &Locked, mark: &WatchedMark) -> Result<Batch, StoreError> {
     let user = locked.user.as_uuid();
     let movie = i64::from(mark.movie.id);
-    let mut insert = Batch::new()
+    Ok(Batch::new()
         .then(
-            "INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO marks
+                (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq, plays)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(user)
         .bind(movie)
@@ -96,36 +93,28 @@ fn insert_mark(locked: &Locked, mark: &WatchedMark) -> Result<Batch, StoreError>
         .bind(to_json(&mark.movie.genres)?)
         .bind(mark.watched_at.as_millis())
         .bind(mark.marked_at.as_millis())
-        .bind(signed(mark.marked_seq)?);
-    for play in &mark.plays {
-        insert = insert_play(insert, locked, play);
-    }
-    Ok(insert)
+        .bind(signed(mark.marked_seq)?)
+        .bind(to_column(&mark.plays)?))
 }
 
 /// Corrects the latest play of an existing mark, if the request brings another viewing. Gives the
 /// mark as it stands now.
-async fn correct(
+fn correct(
     tx: &mut Tx,
     locked: &Locked,
     mark: WatchedMark,
     request: &MarkMovie,
 ) -> Result<WatchedMark, WatchError> {
-    let mut plays = plays_of(tx, locked.user, locked.movie).await?;
-    let Some(viewing) = request.viewing else {
-        return Ok(WatchedMark { plays, ..mark });
-    };
+    let Some(viewing) = request.viewing else { return Ok(mark) };
     // A correction may make another play the latest: repeating the request must not correct that
     // one as well.
-    if plays.iter().any(|play| play.viewing == viewing) {
-        return Ok(WatchedMark { plays, ..mark });
+    if mark.plays.iter().any(|play| play.viewing == viewing) {
+        return Ok(mark);
     }
-    let latest = plays.first_mut().ok_or_else(|| corrupt("a mark has no play"))?;
-    let change = rewrite_play(locked, latest, viewing);
-    latest.viewing = viewing;
+    let mut plays = mark.plays.clone();
+    plays.first_mut().ok_or_else(|| corrupt("a mark has no play"))?.viewing = viewing;
     latest_first(&mut plays);
-    let watched_at = plays.first().map_or(viewing.watched_at, |play| play.viewing.watched_at);
-    locked.move_mark(tx, change, &mark, watched_at, request.now)?;
+    let watched_at = locked.rewrite_plays(tx, &mark, &plays, request.now)?;
     Ok(WatchedMark { watched_at, plays, ..mark })
 }
 

@@ -17,10 +17,7 @@ use watchme_actors::{
 };
 
 #[cfg(test)]
-pub(super) use {
-    plays::{COUNT, PLAYS},
-    transaction::{LATEST, entitlement_sql, lock_sql},
-};
+pub(super) use transaction::{LATEST, entitlement_sql, lock_sql};
 
 use super::{SqlStore, outbox};
 

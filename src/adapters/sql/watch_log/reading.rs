@@ -1,14 +1,12 @@
 //! Reading marks.
 
-use std::collections::HashMap;
-
-use sqlx::{Any, AnyConnection, QueryBuilder, any::AnyRow};
+use sqlx::{Any, QueryBuilder, any::AnyRow};
 use watchme_actors::{
-    domain::{MovieId, MovieSnapshot, Page, PageRequest, Play, Timestamp, UserId, WatchedMark},
+    domain::{MovieId, MovieSnapshot, Page, PageRequest, Timestamp, UserId, WatchedMark},
     ports::{History, MarkFilter, StoreError},
 };
 
-use super::plays::{play_from, plays_of};
+use super::plays::plays_from;
 use crate::adapters::sql::{
     SqlStore,
     dialect::Dialect,
@@ -17,7 +15,7 @@ use crate::adapters::sql::{
 };
 
 pub(in crate::adapters::sql) const ONE: &str = "SELECT movie_id, title, genres, watched_at,
-    marked_at, marked_seq FROM marks WHERE user_id = ? AND movie_id = ?";
+    marked_at, marked_seq, plays FROM marks WHERE user_id = ? AND movie_id = ?";
 
 pub(in crate::adapters::sql) const WATCHED_AT: &str =
     "SELECT watched_at FROM marks WHERE user_id = ? AND movie_id = ?";
@@ -30,7 +28,7 @@ pub(in crate::adapters::sql) const HISTORY: &str = "SELECT u.watch_seq,
      FROM users u LEFT JOIN marks m ON m.user_id = u.id WHERE u.id = ?";
 
 /// A mark without its plays.
-pub(super) fn mark_from(row: &AnyRow) -> Result<WatchedMark, StoreError> {
+fn bare_mark_from(row: &AnyRow) -> Result<WatchedMark, StoreError> {
     Ok(WatchedMark {
         movie: MovieSnapshot {
             id: movie_id(row, "movie_id")?,
@@ -44,24 +42,26 @@ pub(super) fn mark_from(row: &AnyRow) -> Result<WatchedMark, StoreError> {
     })
 }
 
+pub(super) fn mark_from(row: &AnyRow) -> Result<WatchedMark, StoreError> {
+    Ok(WatchedMark { plays: plays_from(row)?, ..bare_mark_from(row)? })
+}
+
 pub(super) async fn mark_of(
     store: &SqlStore,
     user: UserId,
     movie: MovieId,
 ) -> Result<Option<WatchedMark>, StoreError> {
-    store
-        .snapshot(|mut tx| async move {
-            let row = sqlx::query(ONE)
+    let row = store
+        .read(|mut tx| async move {
+            sqlx::query(ONE)
                 .bind(user.to_string())
                 .bind(i64::from(movie))
                 .fetch_optional(&mut *tx)
                 .await
-                .db()?;
-            let Some(row) = row else { return Ok(None) };
-            let plays = plays_of(&mut tx, user, movie).await?;
-            Ok(Some(WatchedMark { plays, ..mark_from(&row)? }))
+                .db()
         })
-        .await
+        .await?;
+    row.map(|row| mark_from(&row)).transpose()
 }
 
 pub(super) async fn watched_at(
@@ -104,7 +104,7 @@ pub(in crate::adapters::sql) fn page_query(
     page: PageRequest,
 ) -> QueryBuilder<Any> {
     let mut query = QueryBuilder::new(
-        "SELECT m.movie_id, m.title, m.genres, m.watched_at, m.marked_at, m.marked_seq
+        "SELECT m.movie_id, m.title, m.genres, m.watched_at, m.marked_at, m.marked_seq, m.plays
          FROM marks m",
     );
     push_filter(&mut query, dialect, user, filter);
@@ -124,60 +124,22 @@ pub(in crate::adapters::sql) fn count_query(
     query
 }
 
-/// The statement that asks for the plays of marks.
-pub(in crate::adapters::sql) fn plays_query(
-    user: UserId,
-    marks: &[WatchedMark],
-) -> QueryBuilder<Any> {
-    let mut query =
-        QueryBuilder::new("SELECT movie_id, id, watched_at, day_only FROM plays WHERE user_id = ");
-    query.push_bind(user.to_string()).push(" AND movie_id IN (");
-    let mut list = query.separated(", ");
-    for mark in marks {
-        list.push_bind(i64::from(mark.movie.id));
-    }
-    query.push(") ORDER BY movie_id, watched_at DESC, id DESC");
-    query
-}
-
 pub(super) async fn marks(
     store: &SqlStore,
     user: UserId,
     filter: &MarkFilter,
     page: PageRequest,
 ) -> Result<Page<WatchedMark>, StoreError> {
-    // One snapshot: a mark whose plays went between the statements would have none.
     store
         .snapshot(|mut tx| async move {
             let mut count = count_query(store.dialect, user, filter);
             let count = count.build().fetch_one(&mut *tx).await.db()?;
             let mut rows = page_query(store.dialect, user, filter, page);
             let rows = rows.build().fetch_all(&mut *tx).await.db()?;
-            let mut items: Vec<WatchedMark> =
-                rows.iter().map(mark_from).collect::<Result<_, _>>()?;
-            if !items.is_empty() {
-                add_plays(&mut tx, user, &mut items).await?;
-            }
+            let items = rows.iter().map(mark_from).collect::<Result<_, _>>()?;
             Ok(Page { items, total_items: number(&count, "total")?, request: page })
         })
         .await
-}
-
-async fn add_plays(
-    conn: &mut AnyConnection,
-    user: UserId,
-    marks: &mut [WatchedMark],
-) -> Result<(), StoreError> {
-    let mut query = plays_query(user, marks);
-    let rows = query.build().persistent(false).fetch_all(conn).await.db()?;
-    let mut plays: HashMap<MovieId, Vec<Play>> = HashMap::with_capacity(marks.len());
-    for row in &rows {
-        plays.entry(movie_id(row, "movie_id")?).or_default().push(play_from(row)?);
-    }
-    for mark in marks {
-        mark.plays = plays.remove(&mark.movie.id).unwrap_or_default();
-    }
-    Ok(())
 }
 
 pub(super) async fn watched_movies(
@@ -205,7 +167,7 @@ pub(super) async fn history(store: &SqlStore, user: UserId) -> Result<Option<His
     for row in &rows {
         // A user who has marked nothing comes as one row without a mark.
         if get::<Option<i64>>(row, "movie_id")?.is_some() {
-            marks.push(mark_from(row)?);
+            marks.push(bare_mark_from(row)?);
         }
     }
     Ok(Some(History { seq, marks }))

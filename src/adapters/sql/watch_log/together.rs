@@ -33,7 +33,7 @@ use self::{
 };
 use super::{
     marks::new_mark,
-    plays::day_only,
+    plays::to_column,
     transaction::{Kind, Locked},
 };
 use crate::adapters::sql::{
@@ -41,7 +41,7 @@ use crate::adapters::sql::{
     admission::{self, Admission},
     batch::Answers,
     dialect::Dialect,
-    errors::{corrupt, unavailable},
+    errors::unavailable,
     rows::{signed, to_json},
     work::Tx,
 };
@@ -317,8 +317,6 @@ fn row_of(
 ) -> Result<Row, StoreError> {
     let kind = Kind::Marked((mark.watched_at, mark.marked_seq));
     let event = locked.event(&mark.movie, kind, mark.marked_at);
-    let play = mark.plays.first().copied();
-    let play = play.ok_or_else(|| corrupt("a mark has no play"))?;
     Ok(Row {
         user: *locked.user.as_uuid(),
         movie: i64::from(mark.movie.id),
@@ -328,8 +326,7 @@ fn row_of(
         now: mark.marked_at.as_millis(),
         seq: signed(mark.marked_seq)?,
         last: 0,
-        play: *play.id.as_uuid(),
-        day_only: day_only(play.viewing.precision),
+        plays: to_column(&mark.plays)?,
         event: *event.id.as_uuid(),
         kind: event.change.kind(),
         payload: to_json(&event)?,

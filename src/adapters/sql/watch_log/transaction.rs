@@ -5,15 +5,16 @@ use sqlx::any::AnyRow;
 use watchme_actors::{
     domain::{
         Entitlement, EntitlementMode, EventId, GenreSet, LastFilm, MarkedMovie, MovieId,
-        MovieSnapshot, Timestamp, UserId, WatchChange, WatchEvent, WatchedMark,
+        MovieSnapshot, Play, Timestamp, UserId, WatchChange, WatchEvent, WatchedMark,
     },
     ports::{StoreError, WatchError},
 };
 
-use super::reading::mark_from;
+use super::{plays::to_column, reading::mark_from};
 use crate::adapters::sql::{
     batch::{Answers, Batch},
     dialect::{Dialect, for_share, for_update},
+    errors::corrupt,
     outbox,
     rows::{get, json, movie_id, number, optional_json, signed, time},
     work::Tx,
@@ -43,13 +44,13 @@ pub(in crate::adapters::sql) fn lock_sql(dialect: Dialect) -> &'static str {
     for_update!(
         dialect,
         "SELECT u.watch_seq, u.cancelled_at,
-            m.movie_id, m.title, m.genres, m.watched_at, m.marked_at, m.marked_seq
+            m.movie_id, m.title, m.genres, m.watched_at, m.marked_at, m.marked_seq, m.plays
          FROM users u LEFT JOIN marks m ON m.user_id = u.id AND m.movie_id = ?
          WHERE u.id = ?"
     )
 }
 
-/// A user whose row this transaction has locked, and the mark of one movie, without its plays.
+/// A user whose row this transaction has locked, and the mark of one movie.
 pub(super) struct Locked {
     pub(super) user: UserId,
     pub(super) movie: MovieId,
@@ -244,31 +245,33 @@ impl Locked {
         }
     }
 
-    /// Leaves a change for the end of the transaction that gives the mark another `watched_at`, with
-    /// its event, unless it is there already.
-    pub(super) fn move_mark(
+    /// Leaves for the end of the transaction that the mark has these plays, with its event where that
+    /// gives it another `watched_at`. Gives the latter.
+    pub(super) fn rewrite_plays(
         &self,
         tx: &mut Tx,
-        change: Batch,
         mark: &WatchedMark,
-        watched_at: Timestamp,
+        plays: &[Play],
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if mark.watched_at == watched_at {
-            tx.end_with(change);
-            return Ok(());
-        }
-        let change = change
-            .then("UPDATE marks SET watched_at = ? WHERE user_id = ? AND movie_id = ?")
+    ) -> Result<Timestamp, StoreError> {
+        let latest = plays.first().ok_or_else(|| corrupt("a mark has no play"))?;
+        let watched_at = latest.viewing.watched_at;
+        let change = Batch::new()
+            .then("UPDATE marks SET plays = ?, watched_at = ? WHERE user_id = ? AND movie_id = ?")
+            .bind(to_column(plays)?)
             .bind(watched_at.as_millis())
             .bind(self.user.as_uuid())
             .bind(i64::from(self.movie));
-        let place = (watched_at, mark.marked_seq);
-        self.record(tx, change, &mark.movie, Kind::Updated(place), now)
+        if mark.watched_at == watched_at {
+            tx.end_with(change);
+        } else {
+            let place = (watched_at, mark.marked_seq);
+            self.record(tx, change, &mark.movie, Kind::Updated(place), now)?;
+        }
+        Ok(watched_at)
     }
 
-    /// Leaves the removal of the mark for the end of the transaction, with its genres and plays by the
-    /// schema's references, and its event.
+    /// Leaves the removal of the mark for the end of the transaction, with its event.
     pub(super) fn remove_mark(
         &self,
         tx: &mut Tx,

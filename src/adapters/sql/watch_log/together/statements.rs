@@ -31,8 +31,7 @@ pub(super) struct Row {
     pub(super) seq: i64,
     /// 1 for the last of its user's.
     pub(super) last: i64,
-    pub(super) play: Uuid,
-    pub(super) day_only: i64,
+    pub(super) plays: String,
     pub(super) event: Uuid,
     pub(super) kind: &'static str,
     pub(super) payload: String,
@@ -116,18 +115,14 @@ pub(super) fn ask(dialect: Dialect, questions: &[Question<'_>]) -> Result<Batch,
 }
 
 /// Binds, each: the marks.
-const CHANGES: [&str; 4] = [
+const CHANGES: [&str; 3] = [
     "INSERT INTO outbox (event_id, user_id, kind, payload, created_at, traceparent)
      SELECT value ->> 'event', value ->> 'user', value ->> 'kind', value ->> 'payload',
         value ->> 'now', value ->> 'trace'
      FROM jsonb_each(?) ORDER BY key",
-    "INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq)
+    "INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq, plays)
      SELECT value ->> 'user', value ->> 'movie', value ->> 'title', value ->> 'genres',
-        value ->> 'watched', value ->> 'now', value ->> 'seq'
-     FROM jsonb_each(?)",
-    "INSERT INTO plays (user_id, movie_id, watched_at, id, day_only)
-     SELECT value ->> 'user', value ->> 'movie', value ->> 'watched', value ->> 'play',
-        value ->> 'day_only'
+        value ->> 'watched', value ->> 'now', value ->> 'seq', value ->> 'plays'
      FROM jsonb_each(?)",
     "UPDATE users SET watch_seq = m.value ->> 'seq', watch_changed_at = m.value ->> 'now'
      FROM jsonb_each(?) m WHERE users.id = m.value ->> 'user' AND m.value ->> 'last' = 1",
@@ -141,13 +136,13 @@ macro_rules! marks {
             movie BIGINT PATH '$.movie', title TEXT PATH '$.title', genres TEXT PATH '$.genres',
             watched BIGINT PATH '$.watched', at BIGINT PATH '$.now', seq BIGINT PATH '$.seq',
             last SMALLINT PATH '$.last',
-            play CHAR(36) PATH '$.play', day_only SMALLINT PATH '$.day_only',
+            plays TEXT PATH '$.plays',
             event CHAR(36) PATH '$.event', kind VARCHAR(16) PATH '$.kind',
             payload MEDIUMTEXT PATH '$.payload', trace CHAR(55) PATH '$.trace')) m"
     };
 }
 
-const SERVER_CHANGES: [&str; 4] = [
+const SERVER_CHANGES: [&str; 3] = [
     concat!(
         "INSERT INTO outbox (event_id, user_id, kind, payload, created_at, traceparent)
          SELECT m.event, m.user, m.kind, m.payload, m.at, m.trace FROM ",
@@ -155,13 +150,9 @@ const SERVER_CHANGES: [&str; 4] = [
         " ORDER BY m.n"
     ),
     concat!(
-        "INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq)
-         SELECT m.user, m.movie, m.title, m.genres, m.watched, m.at, m.seq FROM ",
-        marks!()
-    ),
-    concat!(
-        "INSERT INTO plays (user_id, movie_id, watched_at, id, day_only)
-         SELECT m.user, m.movie, m.watched, m.play, m.day_only FROM ",
+        "INSERT INTO marks
+            (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq, plays)
+         SELECT m.user, m.movie, m.title, m.genres, m.watched, m.at, m.seq, m.plays FROM ",
         marks!()
     ),
     concat!(
