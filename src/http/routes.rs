@@ -54,6 +54,19 @@ macro_rules! routes {
 }
 
 routes! {
+    GET "/api/v1/movies" => movies::list, User, [Overloaded, GenresNotReady];
+    GET "/api/v1/movies/popular" => movies::popular, User, [Overloaded, GenresNotReady];
+    GET "/api/v1/movies/trending" => movies_trending::list, User, [Overloaded, GenresNotReady];
+    GET "/api/v1/movies/search" => movies::search, User, [Overloaded, GenresNotReady];
+    GET "/api/v1/movies/{id}" => movies::details, User, [MovieNotFound, MovieNotEntitled, MetadataUnavailable, Overloaded, GenresNotReady];
+
+    GET "/api/v1/watched" => watched::list, User, [GenresNotReady];
+    GET "/api/v1/watched/{movieId}" => watched::read, User, [MovieNotFound, NotWatched, GenresNotReady];
+    PUT "/api/v1/watched/{movieId}" => watched::mark, User, [MovieNotFound, MovieNotEntitled, MetadataUnavailable, Overloaded, GenresNotReady];
+    DELETE "/api/v1/watched/{movieId}" => watched::unmark, User, [MovieNotFound];
+    POST "/api/v1/watched/{movieId}/plays" => watched_plays::add, User, [MovieNotFound, NotWatched, TooManyPlays];
+    DELETE "/api/v1/watched/{movieId}/plays/{playId}" => watched_plays::delete, User, [MovieNotFound, NotWatched, PlayNotFound];
+
     POST "/api/v1/auth/register" => auth::register, Public, [EmailTaken, MailUnavailable, Overloaded];
     POST "/api/v1/auth/login" => auth::login, Public, [InvalidCredentials, AccountDisabled, Overloaded];
     POST "/api/v1/auth/refresh" => auth_refresh::refresh, Public, [InvalidRefreshToken];
@@ -92,20 +105,8 @@ routes! {
     POST "/api/v1/users/{id}/subscriptions" => subscriptions::create_for_user, Admin, [UserNotFound, PackageNotFound, PackageArchived, AlreadySubscribed];
     GET "/api/v1/entitlements" => entitlements::read, User, [Overloaded, GenresNotReady];
 
-    GET "/api/v1/movies" => movies::list, User, [Overloaded, GenresNotReady];
-    GET "/api/v1/movies/popular" => movies::popular, User, [Overloaded, GenresNotReady];
-    GET "/api/v1/movies/trending" => movies_trending::list, User, [Overloaded, GenresNotReady];
-    GET "/api/v1/movies/search" => movies::search, User, [Overloaded, GenresNotReady];
-    GET "/api/v1/movies/{id}" => movies::details, User, [MovieNotFound, MovieNotEntitled, MetadataUnavailable, Overloaded, GenresNotReady];
     DELETE "/api/v1/admin/cache/movies" => admin::forget_movies, Admin;
     DELETE "/api/v1/admin/cache/movies/{id}" => admin::forget_movie, Admin, [MovieNotFound];
-
-    GET "/api/v1/watched" => watched::list, User, [GenresNotReady];
-    GET "/api/v1/watched/{movieId}" => watched::read, User, [MovieNotFound, NotWatched, GenresNotReady];
-    PUT "/api/v1/watched/{movieId}" => watched::mark, User, [MovieNotFound, MovieNotEntitled, MetadataUnavailable, Overloaded, GenresNotReady];
-    DELETE "/api/v1/watched/{movieId}" => watched::unmark, User, [MovieNotFound];
-    POST "/api/v1/watched/{movieId}/plays" => watched_plays::add, User, [MovieNotFound, NotWatched, TooManyPlays];
-    DELETE "/api/v1/watched/{movieId}/plays/{playId}" => watched_plays::delete, User, [MovieNotFound, NotWatched, PlayNotFound];
 
     GET "/api/v1/reports/me" => reports::mine, User, [Overloaded, GenresNotReady];
     GET "/api/v1/reports" => reports::list, Admin, [Overloaded, GenresNotReady];
@@ -119,7 +120,8 @@ routes! {
 }
 
 /// Registers the table: rows of one path share a resource. Paths are tried in turn, so those without
-/// a place come first: comparing them costs next to nothing.
+/// a place come first: comparing them costs next to nothing. Of the others those that are asked for the
+/// most are the first in the table.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     let mut seen: Vec<&str> = Vec::new();
     let (plain, placed): (Vec<&Row>, Vec<&Row>) =

@@ -76,11 +76,12 @@ pub fn server(
         .shutdown_timeout(DRAIN_SECONDS)
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
-    let state = web::Data::new(state);
     let docs = docs::Docs::new();
     let listening = builder.listen("http", listener, move || {
         let app = App::new()
-            .app_data(state.clone())
+            // Each worker has its own: every request counts who holds it, and cores that share a
+            // counter wait for each other.
+            .app_data(web::Data::new(state.clone()))
             .app_data(web::Data::new(docs.clone()))
             .configure(routes::configure)
             .configure(docs::configure)

@@ -4,12 +4,14 @@ use std::{
     fmt,
     io::{self, IsTerminal},
 };
+#[cfg(unix)]
+use std::{fs::File, sync::Arc};
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::Targets,
-    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer, layer as lines},
+    fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer, layer as lines},
     layer::SubscriberExt,
     registry,
     registry::LookupSpan,
@@ -37,6 +39,21 @@ fn filter<S: Subscriber>(asked: &str) -> Result<Box<dyn Layer<S> + Send + Sync>,
     Ok(filter.boxed())
 }
 
+/// Standard error, without the lock that threads which log at the same time would wait for: a line is
+/// one write, which a pipe or a file takes whole.
+#[cfg(unix)]
+fn standard_error() -> io::Result<Arc<File>> {
+    use std::os::fd::AsFd;
+
+    Ok(Arc::new(io::stderr().as_fd().try_clone_to_owned()?.into()))
+}
+
+/// Standard error.
+#[cfg(not(unix))]
+fn standard_error() -> io::Result<fn() -> io::Stderr> {
+    Ok(io::stderr)
+}
+
 /// Starts logging for the whole process. Panics are logged as errors, without their backtrace.
 ///
 /// # Errors
@@ -44,17 +61,19 @@ fn filter<S: Subscriber>(asked: &str) -> Result<Box<dyn Layer<S> + Send + Sync>,
 pub fn init(config: &Config) -> Result<(), TelemetryError> {
     let filter = filter(&config.log_filter)?;
     let terminal = io::stderr().is_terminal();
+    let out = standard_error().map_err(|error| TelemetryError::Logs(error.to_string()))?;
     let format =
         config.log_format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     let lines = match format {
-        LogFormat::Pretty => lines().with_writer(io::stderr).with_ansi(terminal).boxed(),
+        LogFormat::Pretty => lines().with_writer(out).with_ansi(terminal).boxed(),
         // The request's id stands in the span, and so in every line.
         LogFormat::Json => lines()
             .json()
             .flatten_event(true)
             .with_span_list(false)
-            .map_event_format(InTrace)
-            .with_writer(io::stderr)
+            .with_current_span(false)
+            .map_event_format(Placed)
+            .with_writer(out)
             .boxed(),
     };
     registry()
@@ -70,10 +89,11 @@ pub fn init(config: &Config) -> Result<(), TelemetryError> {
 }
 
 /// Lines of JSON that begin with the ids of trace and span of the work that writes them, in the
-/// names that viewers of logs look for.
-struct InTrace<F>(F);
+/// names that viewers of logs look for, and with the innermost span of the log. The latter as it was
+/// written when it began: the library's own way is to read and write it anew for each line.
+struct Placed<F>(F);
 
-impl<S, N, F> FormatEvent<S, N> for InTrace<F>
+impl<S, N, F> FormatEvent<S, N> for Placed<F>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -85,15 +105,25 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let Some(trace) = current_trace() else {
-            return self.0.format_event(context, writer, event);
-        };
-        write!(
-            writer,
-            "{{\"trace_id\":\"{:032x}\",\"span_id\":\"{:016x}\",",
-            trace.trace_id(),
-            trace.span_id()
-        )?;
+        writer.write_char('{')?;
+        if let Some(trace) = current_trace() {
+            let (trace, span) = (trace.trace_id(), trace.span_id());
+            write!(writer, "\"trace_id\":\"{trace:032x}\",\"span_id\":\"{span:016x}\",")?;
+        }
+        if let Some(span) = context.lookup_current() {
+            write!(writer, "\"span\":{{\"name\":\"{}\"", span.name())?;
+            let extensions = span.extensions();
+            let fields =
+                extensions.get::<FormattedFields<N>>().map(|fields| fields.fields.as_str());
+            match fields.and_then(|fields| fields.strip_prefix('{')) {
+                None | Some("}") => writer.write_char('}')?,
+                Some(fields) => {
+                    writer.write_char(',')?;
+                    writer.write_str(fields)?;
+                }
+            }
+            writer.write_char(',')?;
+        }
         let mut rest = WithoutFirst { writer: &mut writer, first: true };
         self.0.format_event(context, Writer::new(&mut rest), event)
     }
