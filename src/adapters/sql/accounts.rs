@@ -33,7 +33,7 @@ pub(super) const REHASH: &str =
 
 pub(super) const ANY_ADMIN: &str = "SELECT id FROM users WHERE role = 'admin' LIMIT 1";
 
-fn user_of(row: &AnyRow) -> Result<User, StoreError> {
+pub(super) fn user_of(row: &AnyRow) -> Result<User, StoreError> {
     Ok(User {
         id: parsed(row, "id")?,
         email: parsed(row, "email")?,

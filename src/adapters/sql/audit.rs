@@ -12,8 +12,10 @@ use watchme_actors::{
 
 use super::{
     SqlStore,
+    batch::Batch,
     errors::Db,
     rows::{get, json, number, offset, optional, parsed, time},
+    work::Tx,
 };
 
 /// What tells of a person, in entries of what was done to an account, and in those of what somebody
@@ -44,11 +46,20 @@ pub(super) async fn record(
     entry: Entry<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    insertion_of(entry, now).one_by_one(conn).await
+}
+
+/// Leaves the same for the end of the transaction.
+pub(super) fn record_at_end(tx: &mut Tx, entry: Entry<'_>, now: Timestamp) {
+    tx.end_with(insertion_of(entry, now));
+}
+
+fn insertion_of(entry: Entry<'_>, now: Timestamp) -> Batch {
     let Entry { action, subject_kind, subject_id, mut before, mut after } = entry;
     if let (Some(Value::Object(before)), Some(Value::Object(after))) = (&mut before, &mut after) {
         leave_out_equals(before, after);
     }
-    insert(conn, action, (subject_kind, subject_id), (before, after), now).await
+    insertion(action, (subject_kind, subject_id), (before, after), now)
 }
 
 fn leave_out_equals(before: &mut Map<String, Value>, after: &mut Map<String, Value>) {
@@ -61,33 +72,29 @@ fn leave_out_equals(before: &mut Map<String, Value>, after: &mut Map<String, Val
     });
 }
 
-async fn insert(
-    conn: &mut AnyConnection,
+fn insertion(
     action: &str,
     (subject_kind, subject_id): (&str, &str),
     (before, after): (Option<Value>, Option<Value>),
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Batch {
     let act = current_act().unwrap_or_else(|| Act::of(Origin::Start));
-    sqlx::query(
-        "INSERT INTO audit_log (at, origin, actor_id, address, request_id, action, subject_kind,
-            subject_id, before_state, after_state)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(now.as_millis())
-    .bind(act.origin.as_str())
-    .bind(act.actor.map(|actor| actor.to_string()))
-    .bind(act.address.map(|address| address.to_string()))
-    .bind(act.request_id)
-    .bind(action)
-    .bind(subject_kind)
-    .bind(subject_id)
-    .bind(before.map(|state| state.to_string()))
-    .bind(after.map(|state| state.to_string()))
-    .execute(conn)
-    .await
-    .db()?;
-    Ok(())
+    Batch::new()
+        .then(
+            "INSERT INTO audit_log (at, origin, actor_id, address, request_id, action, subject_kind,
+                subject_id, before_state, after_state)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(now.as_millis())
+        .bind(act.origin.as_str())
+        .bind(act.actor.map(|actor| actor.to_string()))
+        .bind(act.address.map(|address| address.to_string()))
+        .bind(act.request_id)
+        .bind(action)
+        .bind(subject_kind)
+        .bind(subject_id)
+        .bind(before.map(|state| state.to_string()))
+        .bind(after.map(|state| state.to_string()))
 }
 
 /// Takes what tells of a person out of the log; who did what, by id, stays.
@@ -181,7 +188,8 @@ impl AuditLog for SqlStore {
     ) -> Result<(), StoreError> {
         self.write(|mut tx| async move {
             let AuditSubject { kind, id } = subject;
-            insert(&mut tx, action, (kind, id), (None, None), now).await
+            tx.end_with(insertion(action, (kind, id), (None, None), now));
+            Ok(())
         })
         .await
     }

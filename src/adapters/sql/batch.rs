@@ -141,6 +141,16 @@ impl Batch {
         self.send(dialect, None, end, conn).await.db().map(drop)
     }
 
+    /// Does the statements one by one, with their values bound on every engine.
+    pub(super) async fn one_by_one(&self, conn: &mut AnyConnection) -> Result<(), StoreError> {
+        for statement in &self.0 {
+            let mut bound = Bound::default();
+            bound.add(statement);
+            bound.run(conn, &mut Vec::new()).await.db()?;
+        }
+        Ok(())
+    }
+
     async fn send(
         &self,
         dialect: Dialect,

@@ -15,13 +15,16 @@ use super::{
     work::Tx,
 };
 
+/// Gives a row where a user's password still has this hash. Binds: user, hash.
+pub(super) const IS_CURRENT: &str = "SELECT id FROM users WHERE id = ? AND password_hash = ?";
+
 /// Whether a user's password still has this hash.
-pub(super) async fn is_current(
+async fn is_current(
     conn: &mut AnyConnection,
     user: UserId,
     hash: &str,
 ) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT id FROM users WHERE id = ? AND password_hash = ?")
+    let row = sqlx::query(IS_CURRENT)
         .bind(user.to_string())
         .bind(hash)
         .fetch_optional(conn)

@@ -12,8 +12,9 @@ use watchme_actors::{
 
 use super::{
     SqlStore,
+    batch::{Answers, Batch},
     dialect::{Dialect, for_update},
-    errors::Db,
+    errors::{Db, corrupt},
     rows::{get, number, time},
 };
 
@@ -65,50 +66,29 @@ pub(super) async fn forget(conn: &mut AnyConnection, name: &str) -> Result<(), S
     Ok(())
 }
 
-impl SqlStore {
-    async fn find_throttle(
-        &self,
-        conn: &mut AnyConnection,
-        name: &str,
-    ) -> Result<Option<AnyRow>, StoreError> {
-        sqlx::query(lock_sql(self.dialect)).bind(name).fetch_optional(conn).await.db()
-    }
-
-    /// Locks a row until the transaction ends; makes it where there is none.
-    async fn lock_throttle(
-        &self,
-        conn: &mut AnyConnection,
-        name: &str,
-        now: Timestamp,
-    ) -> Result<AnyRow, StoreError> {
-        if let Some(row) = self.find_throttle(conn, name).await? {
-            return Ok(row);
-        }
-        sqlx::query(self.dialect.first_throttle())
-            .bind(name)
-            .bind(now.as_millis())
-            .execute(&mut *conn)
-            .await
-            .db()?;
-        sqlx::query(lock_sql(self.dialect)).bind(name).fetch_one(conn).await.db()
-    }
+/// Locks a row until the transaction ends; makes it where there is none.
+fn lock(batch: Batch, dialect: Dialect, name: &str, now: Timestamp) -> Batch {
+    batch
+        .then(dialect.first_throttle())
+        .bind(name)
+        .bind(now.as_millis())
+        .then(lock_sql(dialect))
+        .bind(name)
 }
 
-async fn store_failures(
-    conn: &mut AnyConnection,
-    name: &str,
-    failures: LoginFailures,
-    expires_at: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query(UPDATE_FAILURES)
+/// The row that [`lock`] has locked.
+fn locked(answers: &mut Answers) -> Result<AnyRow, StoreError> {
+    answers.rows();
+    answers.rows().pop().ok_or_else(|| corrupt("a throttle that was made is not there"))
+}
+
+fn store_failures(name: &str, failures: LoginFailures, expires_at: Timestamp) -> Batch {
+    Batch::new()
+        .then(UPDATE_FAILURES)
         .bind(i64::from(failures.count))
         .bind(failures.blocked_until.as_millis())
         .bind(expires_at.as_millis())
         .bind(name)
-        .execute(conn)
-        .await
-        .db()?;
-    Ok(())
 }
 
 fn failures_of(row: &AnyRow) -> Result<LoginFailures, StoreError> {
@@ -125,11 +105,13 @@ impl Throttles for SqlStore {
         let mut order: Vec<usize> = (0..meters.len()).collect();
         order.sort_unstable_by_key(|index| &meters[*index].name);
         let order = order.as_slice();
-        self.write_patiently(|mut tx| async move {
+        let opening = order.iter().fold(Batch::new(), |batch, index| {
+            lock(batch, self.dialect, &meters[*index].name, now)
+        });
+        self.write_patiently_after(&opening, |mut tx, mut answers| async move {
             let mut arrivals = vec![0; meters.len()];
             for index in order {
-                let row = self.lock_throttle(&mut tx, &meters[*index].name, now).await?;
-                arrivals[*index] = get(&row, "arrival")?;
+                arrivals[*index] = get(&locked(&mut answers)?, "arrival")?;
             }
             let admitted: Vec<Result<i64, Duration>> =
                 meters.iter().zip(&arrivals).map(|(it, last)| it.limit.admit(*last, now)).collect();
@@ -137,13 +119,13 @@ impl Throttles for SqlStore {
             if refused_for.is_none() {
                 arrivals = admitted.into_iter().flatten().collect();
                 for (meter, arrival) in meters.iter().zip(&arrivals) {
-                    sqlx::query(UPDATE_ARRIVAL)
-                        .bind(*arrival)
-                        .bind(arrival / 1_000 + 1)
-                        .bind(meter.name.as_str())
-                        .execute(&mut *tx)
-                        .await
-                        .db()?;
+                    tx.end_with(
+                        Batch::new()
+                            .then(UPDATE_ARRIVAL)
+                            .bind(*arrival)
+                            .bind(arrival / 1_000 + 1)
+                            .bind(meter.name.as_str()),
+                    );
                 }
             }
             let quotas =
@@ -159,8 +141,9 @@ impl Throttles for SqlStore {
         delays: &LoginDelays,
         now: Timestamp,
     ) -> Result<Option<Duration>, StoreError> {
-        self.write_patiently(|mut tx| async move {
-            let row = self.lock_throttle(&mut tx, name, now).await?;
+        let opening = lock(Batch::new(), self.dialect, name, now);
+        self.write_patiently_after(&opening, |mut tx, mut answers| async move {
+            let row = locked(&mut answers)?;
             let before = if time(&row, "expires_at")? > now {
                 failures_of(&row)?
             } else {
@@ -169,7 +152,7 @@ impl Throttles for SqlStore {
             match delays.attempt(before, now) {
                 Ok(failures) => {
                     let expires_at = now.after(LoginFailures::REMEMBERED);
-                    store_failures(&mut tx, name, failures, expires_at).await?;
+                    tx.end_with(store_failures(name, failures, expires_at));
                     Ok(None)
                 }
                 Err(wait) => Ok(Some(wait)),
@@ -182,16 +165,19 @@ impl Throttles for SqlStore {
         self.write_on(|mut tx| async move {
             // The row goes: one that stayed would make the next login quicker than that of an
             // address which nobody has.
-            forget(&mut tx, name).await
+            tx.end_with(Batch::new().then(FORGET).bind(name));
+            Ok(())
         })
         .await
     }
 
     async fn withdraw(&self, name: &str, delays: &LoginDelays) -> Result<(), StoreError> {
-        self.write_on(|mut tx| async move {
-            let Some(row) = self.find_throttle(&mut tx, name).await? else { return Ok(()) };
+        let opening = Batch::new().then(lock_sql(self.dialect)).bind(name);
+        self.write_on_after(&opening, |mut tx, mut answers| async move {
+            let Some(row) = answers.rows().pop() else { return Ok(()) };
             let failures = delays.without_one(failures_of(&row)?);
-            store_failures(&mut tx, name, failures, time(&row, "expires_at")?).await
+            tx.end_with(store_failures(name, failures, time(&row, "expires_at")?));
+            Ok(())
         })
         .await
     }

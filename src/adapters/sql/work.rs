@@ -227,14 +227,19 @@ impl SqlStore {
         self.run(Frame::Write, opening, work).await
     }
 
-    /// Writes what decides whom to let in: this is refused only where there is no room to wait.
-    pub(super) async fn write_patiently<T, E, F>(&self, work: impl FnMut(Tx) -> F) -> Result<T, E>
+    /// Writes what decides whom to let in, beginning with questions that are known before: this is
+    /// refused only where there is no room to wait.
+    pub(super) async fn write_patiently_after<T, E, F>(
+        &self,
+        opening: &Batch,
+        work: impl FnMut(Tx, Answers) -> F,
+    ) -> Result<T, E>
     where
         E: From<StoreError>,
         F: Future<Output = Result<T, E>>,
     {
         self.admit(Frame::Write, Admission::admit_patiently)?;
-        self.write_on(work).await
+        self.write_on_after(opening, work).await
     }
 
     /// Writes what the service has to, to end what it has begun: this is never refused.

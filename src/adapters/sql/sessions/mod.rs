@@ -13,11 +13,13 @@ use watchme_actors::{
 
 use super::{
     SqlStore,
-    accounts::lock_user,
+    accounts::{lock_sql, user_of},
     audit,
+    batch::Batch,
     errors::Db,
     passwords,
     rows::{get, number, offset, optional, parsed, time},
+    work::Tx,
 };
 
 /// Binds: session, moment, user.
@@ -75,69 +77,64 @@ fn standing_of(row: &AnyRow) -> Result<Standing, StoreError> {
 }
 
 /// Notes that a session has begun or ended.
-async fn note(
-    conn: &mut AnyConnection,
-    action: &'static str,
-    session: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+fn note(tx: &mut Tx, action: &'static str, session: &str, now: Timestamp) {
     let subject_kind = "session";
     let entry =
         audit::Entry { action, subject_kind, subject_id: session, before: None, after: None };
-    audit::record(conn, entry, now).await
+    audit::record_at_end(tx, entry, now);
 }
 
-async fn delete(conn: &mut AnyConnection, session: &str) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM sessions WHERE id = ?").bind(session).execute(conn).await.db()?;
-    Ok(())
+fn deletion(session: &str) -> Batch {
+    Batch::new().then("DELETE FROM sessions WHERE id = ?").bind(session)
 }
 
-async fn insert(conn: &mut AnyConnection, new: &NewSession) -> Result<(), StoreError> {
+fn insertion(new: &NewSession) -> Batch {
     let ends_at = new.now.after(new.lifetime);
-    sqlx::query(
-        "INSERT INTO sessions (id, user_id, created_at, used_at, idle_until, ends_at, token_hash,
-            user_agent, address)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(new.id.to_string())
-    .bind(new.user.to_string())
-    .bind(new.now.as_millis())
-    .bind(new.now.as_millis())
-    .bind(new.now.after(new.idle).min(ends_at).as_millis())
-    .bind(ends_at.as_millis())
-    .bind(new.token_hash.as_str())
-    .bind(new.user_agent.as_deref())
-    .bind(new.address.map(|address| address.to_string()))
-    .execute(conn)
-    .await
-    .db()?;
-    Ok(())
+    Batch::new()
+        .then(
+            "INSERT INTO sessions (id, user_id, created_at, used_at, idle_until, ends_at,
+                token_hash, user_agent, address)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(new.id.as_uuid())
+        .bind(new.user.as_uuid())
+        .bind(new.now.as_millis())
+        .bind(new.now.as_millis())
+        .bind(new.now.after(new.idle).min(ends_at).as_millis())
+        .bind(ends_at.as_millis())
+        .bind(new.token_hash.as_str())
+        .bind(new.user_agent.clone())
+        .bind(new.address.map(|address| address.to_string()))
 }
 
 #[async_trait]
 impl Sessions for SqlStore {
     async fn begin(&self, session: NewSession) -> Result<(), BeginError> {
         let new = &session;
-        self.write(|mut tx| async move {
-            let user = lock_user(&mut tx, self.dialect, new.user).await?;
-            let user = user.ok_or(BeginError::Changed)?;
+        let opening = Batch::new()
+            .then(lock_sql(self.dialect))
+            .bind(new.user.as_uuid())
+            .then(passwords::IS_CURRENT)
+            .bind(new.user.as_uuid())
+            .bind(new.password_hash.as_str())
+            .then(SURPLUS)
+            .bind(new.user.as_uuid())
+            .bind(MAX_SESSIONS as i64 - 1);
+        self.write_after(&opening, |mut tx, mut answers| async move {
+            let (user, current, surplus) = (answers.rows(), answers.rows(), answers.rows());
+            let user = user.first().map(user_of).transpose()?.ok_or(BeginError::Changed)?;
             if user.status == UserStatus::Disabled {
                 return Err(BeginError::Disabled);
             }
-            if !passwords::is_current(&mut tx, new.user, &new.password_hash).await? {
+            if current.is_empty() {
                 return Err(BeginError::Changed);
             }
-            insert(&mut tx, new).await?;
-            note(&mut tx, "session.started", &new.id.to_string(), new.now).await?;
-            let surplus: Vec<String> = sqlx::query_scalar(SURPLUS)
-                .bind(new.user.to_string())
-                .bind(MAX_SESSIONS as i64)
-                .fetch_all(&mut *tx)
-                .await
-                .db()?;
-            for session in surplus {
-                delete(&mut tx, &session).await?;
-                note(&mut tx, "session.ended", &session, new.now).await?;
+            tx.end_with(insertion(new));
+            note(&mut tx, "session.started", &new.id.to_string(), new.now);
+            for row in &surplus {
+                let session = get(row, "id")?;
+                tx.end_with(deletion(session));
+                note(&mut tx, "session.ended", session, new.now);
             }
             Ok(())
         })
@@ -218,7 +215,7 @@ impl Sessions for SqlStore {
                     .db()?;
             let lived = ended.rows_affected() > 0;
             if lived {
-                note(&mut tx, "session.ended", session, now).await?;
+                note(&mut tx, "session.ended", session, now);
             }
             Ok(lived)
         })
