@@ -20,7 +20,7 @@ use watchme_actors::{domain::UserId, ports::StoreError};
 const SHARES: usize = 1_024;
 /// What was read is forgotten by `under_way` as soon as those who waited have it; at the latest after
 /// this, where they all went away.
-const UNDER_WAY: Duration = Duration::from_secs(1);
+const UNDER_WAY: Duration = Duration::from_millis(50);
 
 /// A value, with the epoch of its user in which its reading began, and when that was.
 #[derive(Clone, Copy)]

@@ -21,8 +21,9 @@ const AMONG_SEVERAL: Duration = Duration::from_secs(2);
 /// This process hears of every mark: the limit is for what nobody foresaw.
 const ALONE_WITH_ITS_STORE: Duration = Duration::from_secs(60);
 const CAPACITY: usize = 50_000;
-/// A change that nobody waits for any more may still be made, but not after this.
-const LATE: Duration = Duration::from_secs(5);
+/// For so long a change that nobody waits for any more may still be made: it has to have its turn, and
+/// the commit is one of many.
+const LATE: Duration = Duration::from_secs(10);
 
 /// Answers when users have watched movies.
 pub(crate) struct WatchedAt {

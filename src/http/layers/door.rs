@@ -24,8 +24,9 @@ use actix_web::{
 
 use crate::http::{AppState, ErrorCode, Problem};
 
-/// Changes under way at once, at most: as many as may wait for the store.
-const MOST: usize = 1_024;
+/// Changes under way at once, at most: under a load that takes all cores, as many as are made within a
+/// tenth of a second or two.
+const MOST: usize = 512;
 
 /// Counts them.
 #[derive(Debug, Default)]
