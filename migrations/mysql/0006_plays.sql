@@ -4,8 +4,8 @@ ALTER TABLE marks ADD COLUMN plays MEDIUMTEXT CHARACTER SET ascii COLLATE ascii_
 -- A thousand plays are 60 KB.
 SET SESSION group_concat_max_len = 1048576;
 UPDATE marks SET plays = (
-    SELECT CONCAT('[', GROUP_CONCAT('["', id, '",', watched_at, ',', day_only, ']'
-        ORDER BY watched_at DESC, id DESC SEPARATOR ','), ']')
+    SELECT CONCAT('[', COALESCE(GROUP_CONCAT('["', id, '",', watched_at, ',', day_only, ']'
+        ORDER BY watched_at DESC, id DESC SEPARATOR ','), ''), ']')
     FROM plays WHERE plays.user_id = marks.user_id AND plays.movie_id = marks.movie_id);
 ALTER TABLE marks MODIFY plays MEDIUMTEXT CHARACTER SET ascii COLLATE ascii_bin NOT NULL;
 DROP TABLE plays;

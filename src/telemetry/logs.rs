@@ -11,7 +11,10 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::Targets,
-    fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer, layer as lines},
+    fmt::{
+        self as lines, FmtContext, FormatEvent, FormatFields, FormattedFields,
+        format::{Format, Json, JsonFields, Writer},
+    },
     layer::SubscriberExt,
     registry,
     registry::LookupSpan,
@@ -40,7 +43,7 @@ fn filter<S: Subscriber>(asked: &str) -> Result<Box<dyn Layer<S> + Send + Sync>,
 }
 
 /// Standard error, without the lock that threads which log at the same time would wait for: a line is
-/// one write, which a pipe or a file takes whole.
+/// one write, which a file takes whole, and a pipe up to 4 KiB; hardly one is longer.
 #[cfg(unix)]
 fn standard_error() -> io::Result<Arc<File>> {
     use std::os::fd::AsFd;
@@ -54,6 +57,18 @@ fn standard_error() -> io::Result<fn() -> io::Stderr> {
     Ok(io::stderr)
 }
 
+fn json_lines<S>() -> lines::Layer<S, JsonFields, Placed<Format<Json>>>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    lines::layer()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_current_span(false)
+        .map_event_format(Placed)
+}
+
 /// Starts logging for the whole process. Panics are logged as errors, without their backtrace.
 ///
 /// # Errors
@@ -65,16 +80,9 @@ pub fn init(config: &Config) -> Result<(), TelemetryError> {
     let format =
         config.log_format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     let lines = match format {
-        LogFormat::Pretty => lines().with_writer(out).with_ansi(terminal).boxed(),
+        LogFormat::Pretty => lines::layer().with_writer(out).with_ansi(terminal).boxed(),
         // The request's id stands in the span, and so in every line.
-        LogFormat::Json => lines()
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .with_current_span(false)
-            .map_event_format(Placed)
-            .with_writer(out)
-            .boxed(),
+        LogFormat::Json => json_lines().with_writer(out).boxed(),
     };
     registry()
         .with(lines)
@@ -110,7 +118,7 @@ where
             let (trace, span) = (trace.trace_id(), trace.span_id());
             write!(writer, "\"trace_id\":\"{trace:032x}\",\"span_id\":\"{span:016x}\",")?;
         }
-        if let Some(span) = context.lookup_current() {
+        if let Some(span) = context.parent_span() {
             write!(writer, "\"span\":{{\"name\":\"{}\"", span.name())?;
             let extensions = span.extensions();
             let fields =
@@ -142,5 +150,62 @@ impl fmt::Write for WithoutFirst<'_, '_> {
             return self.writer.write_str(text.strip_prefix('{').unwrap_or(text));
         }
         self.writer.write_str(text)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::{Value, json};
+    use tracing::{info, info_span, subscriber::with_default};
+
+    use super::*;
+
+    /// The lines that something logs.
+    fn logged(work: impl FnOnce()) -> Vec<Value> {
+        #[derive(Clone, Default)]
+        struct Lines(Arc<Mutex<Vec<u8>>>);
+
+        impl io::Write for Lines {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let written = Lines::default();
+        let out = written.clone();
+        let lines = json_lines().with_writer(move || out.clone());
+        with_default(registry().with(lines), work);
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_line_has_its_span_whatever_that_holds() {
+        let lines = logged(|| {
+            info!("outside");
+            info_span!("bare").in_scope(|| info!("in a bare one"));
+            let span = info_span!("late", id = 1, found = tracing::field::Empty);
+            span.in_scope(|| info!(n = 2, "before"));
+            span.record("found", "a \"word\"");
+            span.in_scope(|| info!("after"));
+        });
+        let spans: Vec<_> = lines.iter().map(|line| line.get("span").cloned()).collect();
+        assert_eq!(
+            spans,
+            [
+                None,
+                Some(json!({ "name": "bare" })),
+                Some(json!({ "name": "late", "id": 1 })),
+                Some(json!({ "name": "late", "id": 1, "found": "a \"word\"" })),
+            ]
+        );
+        assert_eq!((&lines[2]["message"], &lines[2]["n"]), (&json!("before"), &json!(2)));
     }
 }

@@ -27,6 +27,8 @@ const WRITE: usize = 12_288;
 pub(super) enum Value {
     Number(i64),
     Id(Uuid),
+    /// On a server a variable, which is of another character set than identifiers: an index of those is
+    /// not looked up by it.
     Text(Option<String>),
 }
 

@@ -82,7 +82,7 @@ fn locked(answers: &mut Answers) -> Result<AnyRow, StoreError> {
     answers.rows().pop().ok_or_else(|| corrupt("a throttle that was made is not there"))
 }
 
-fn store_failures(name: &str, failures: LoginFailures, expires_at: Timestamp) -> Batch {
+fn failures_update(name: &str, failures: LoginFailures, expires_at: Timestamp) -> Batch {
     Batch::new()
         .then(UPDATE_FAILURES)
         .bind(i64::from(failures.count))
@@ -152,7 +152,7 @@ impl Throttles for SqlStore {
             match delays.attempt(before, now) {
                 Ok(failures) => {
                     let expires_at = now.after(LoginFailures::REMEMBERED);
-                    tx.end_with(store_failures(name, failures, expires_at));
+                    tx.end_with(failures_update(name, failures, expires_at));
                     Ok(None)
                 }
                 Err(wait) => Ok(Some(wait)),
@@ -176,7 +176,7 @@ impl Throttles for SqlStore {
         self.write_on_after(&opening, |mut tx, mut answers| async move {
             let Some(row) = answers.rows().pop() else { return Ok(()) };
             let failures = delays.without_one(failures_of(&row)?);
-            tx.end_with(store_failures(name, failures, time(&row, "expires_at")?));
+            tx.end_with(failures_update(name, failures, time(&row, "expires_at")?));
             Ok(())
         })
         .await

@@ -317,7 +317,15 @@ impl SqlStore {
         progress.hear();
         let mut lent = Lent::new(Held::Pool(connection), self.dialect, Arc::clone(progress));
         let begin = self.dialect.begin(frame);
-        let answers = opening.ask(self.dialect, begin, lent.connection()).await?;
+        let answers = match opening.ask(self.dialect, begin, lent.connection()).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                if !connection_is_lost() {
+                    lent.undo((frame != Frame::Single).then_some("ROLLBACK")).await;
+                }
+                return Err(error.into());
+            }
+        };
         let lent = Arc::new(Mutex::new(lent));
         let result = work(Tx::new(&lent).await, answers).await;
         let mut lent = lent.lock().await;

@@ -77,15 +77,14 @@ fn standing_of(row: &AnyRow) -> Result<Standing, StoreError> {
 }
 
 /// Notes that a session has begun or ended.
-fn note(tx: &mut Tx, action: &'static str, session: &str, now: Timestamp) {
-    let subject_kind = "session";
-    let entry =
-        audit::Entry { action, subject_kind, subject_id: session, before: None, after: None };
+fn note(tx: &mut Tx, action: &'static str, session: SessionId, now: Timestamp) {
+    let (subject_kind, subject_id) = ("session", &*session.to_string());
+    let entry = audit::Entry { action, subject_kind, subject_id, before: None, after: None };
     audit::record_at_end(tx, entry, now);
 }
 
-fn deletion(session: &str) -> Batch {
-    Batch::new().then("DELETE FROM sessions WHERE id = ?").bind(session)
+pub(super) fn deletion(session: SessionId) -> Batch {
+    Batch::new().then("DELETE FROM sessions WHERE id = ?").bind(session.as_uuid())
 }
 
 fn insertion(new: &NewSession) -> Batch {
@@ -130,9 +129,9 @@ impl Sessions for SqlStore {
                 return Err(BeginError::Changed);
             }
             tx.end_with(insertion(new));
-            note(&mut tx, "session.started", &new.id.to_string(), new.now);
+            note(&mut tx, "session.started", new.id, new.now);
             for row in &surplus {
-                let session = get(row, "id")?;
+                let session = parsed(row, "id")?;
                 tx.end_with(deletion(session));
                 note(&mut tx, "session.ended", session, new.now);
             }
@@ -202,12 +201,10 @@ impl Sessions for SqlStore {
         session: SessionId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let session = session.to_string();
-        let session = session.as_str();
         self.write(|mut tx| async move {
             let ended =
                 sqlx::query("DELETE FROM sessions WHERE id = ? AND user_id = ? AND idle_until > ?")
-                    .bind(session)
+                    .bind(session.to_string())
                     .bind(user.to_string())
                     .bind(now.as_millis())
                     .execute(&mut *tx)

@@ -97,7 +97,7 @@ async fn revoke(
     session: SessionId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.end_with(deletion(&session.to_string()));
+    tx.end_with(deletion(session));
     let entry = audit::Entry {
         action: "session.reuse_detected",
         subject_kind: "user",
@@ -136,7 +136,7 @@ pub(super) async fn rotate(
     let (Some(user), Some(row)) = (user, row) else { return Ok(Rotated::Refused) };
     let family = Family::of(&row)?;
     if family.idle_until <= rotation.now {
-        tx.end_with(deletion(&session));
+        tx.end_with(deletion(rotation.session));
         return Ok(Rotated::Refused);
     }
     if user.status == UserStatus::Disabled {

@@ -256,18 +256,23 @@ impl Locked {
     ) -> Result<Timestamp, StoreError> {
         let latest = plays.first().ok_or_else(|| corrupt("a mark has no play"))?;
         let watched_at = latest.viewing.watched_at;
+        let (user, movie) = (self.user.as_uuid(), i64::from(self.movie));
         let change = Batch::new()
-            .then("UPDATE marks SET plays = ?, watched_at = ? WHERE user_id = ? AND movie_id = ?")
+            .then("UPDATE marks SET plays = ? WHERE user_id = ? AND movie_id = ?")
             .bind(to_column(plays)?)
-            .bind(watched_at.as_millis())
-            .bind(self.user.as_uuid())
-            .bind(i64::from(self.movie));
+            .bind(user)
+            .bind(movie);
         if mark.watched_at == watched_at {
             tx.end_with(change);
-        } else {
-            let place = (watched_at, mark.marked_seq);
-            self.record(tx, change, &mark.movie, Kind::Updated(place), now)?;
+            return Ok(watched_at);
         }
+        let change = change
+            .then("UPDATE marks SET watched_at = ? WHERE user_id = ? AND movie_id = ?")
+            .bind(watched_at.as_millis())
+            .bind(user)
+            .bind(movie);
+        let place = (watched_at, mark.marked_seq);
+        self.record(tx, change, &mark.movie, Kind::Updated(place), now)?;
         Ok(watched_at)
     }
 
