@@ -4,6 +4,8 @@
 //! and error codes of the OpenAPI document. Of two paths that match, one without
 //! a place for a value wins, else the first in the table.
 
+use std::collections::HashSet;
+
 use actix_web::{
     HttpResponse, Route,
     guard::{Any, Get, Head, Method as MethodGuard},
@@ -119,26 +121,26 @@ routes! {
     GET "/api/openapi.json" => docs::openapi_json, Public;
 }
 
-/// Registers the table: rows of one path share a resource. Paths are tried in turn, so those without
-/// a place come first: comparing them costs next to nothing. Of the others those that are asked for the
-/// most are the first in the table.
+/// Registers the table: rows of one path share a resource. Paths are tried in turn, and to compare one
+/// with a place costs the most by far. So those of one kind of thing stay together, in the order of the
+/// table, and among them those without a place come first.
 pub(crate) fn configure(config: &mut ServiceConfig) {
-    let mut seen: Vec<&str> = Vec::new();
-    let (plain, placed): (Vec<&Row>, Vec<&Row>) =
-        TABLE.iter().partition(|row| !row.path.contains('{'));
-    for first in plain.into_iter().chain(placed) {
-        if seen.contains(&first.path) {
-            continue;
-        }
-        seen.push(first.path);
-        let rows = || TABLE.iter().filter(|row| row.path == first.path);
-        let mut resource = web::resource(first.path);
-        for row in rows() {
-            resource = resource.route(route(row));
-        }
+    let kinds: Vec<&str> = TABLE.iter().map(|row| kind(row.path)).collect();
+    let mut paths: Vec<&str> = TABLE.iter().map(|row| row.path).collect();
+    paths.sort_by_key(|path| (kinds.iter().position(|of| *of == kind(path)), path.contains('{')));
+    let mut seen = HashSet::new();
+    for path in paths.into_iter().filter(|path| seen.insert(*path)) {
+        let rows = || TABLE.iter().filter(|row| row.path == path);
+        let resource = rows().fold(web::resource(path), |resource, row| resource.route(route(row)));
         let allow = allowed(rows().map(|row| &row.method));
         config.service(resource.default_service(refuse_method(allow)));
     }
+}
+
+/// What a path is about: `movies` of `/api/v1/movies/{id}`. No path matches one of another kind.
+fn kind(path: &str) -> &str {
+    let of_version = path.strip_prefix("/api/v1/");
+    of_version.and_then(|rest| rest.split('/').next()).unwrap_or(path)
 }
 
 fn route(row: &'static Row) -> Route {
