@@ -11,6 +11,7 @@ mod descriptors;
 pub mod first_start;
 pub mod healthcheck;
 pub mod http;
+mod near;
 mod remembered;
 pub mod shutdown;
 pub mod telemetry;

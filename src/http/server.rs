@@ -30,6 +30,7 @@ use tokio::time::sleep;
 use tracing_actix_web::TracingLogger;
 
 use super::{AppState, docs, layers, routes};
+use crate::near;
 
 pub(crate) use connection::Exchange;
 use connection::{Connection, woken};
@@ -113,6 +114,7 @@ pub fn server(
         fn_factory(move || {
             let (http, stopping) = (http.new_service(()), at_rest.clone());
             async move {
+                near::open();
                 let http = Rc::new(http.await?);
                 Ok::<_, ()>(fn_service(move |stream: TcpStream| {
                     serve(stream, https_only, Rc::clone(&http), stopping.clone())

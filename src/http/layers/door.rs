@@ -25,7 +25,7 @@ use actix_web::{
 use crate::http::{AppState, ErrorCode, Problem};
 
 /// Changes under way at once, at most: under a load that takes all cores, as many as are made within a
-/// tenth of a second or two.
+/// tenth of a second.
 const MOST: usize = 512;
 
 /// Counts them.

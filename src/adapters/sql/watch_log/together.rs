@@ -16,10 +16,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 use watchme_actors::{
     domain::{TraceParent, UserId, WatchedMark},
     ports::{MarkMovie, Marked, StoreError, WatchError, current_trace},
@@ -36,14 +33,17 @@ use super::{
     plays::to_column,
     transaction::{Kind, Locked},
 };
-use crate::adapters::sql::{
-    SqlStore,
-    admission::{self, Admission},
-    batch::Answers,
-    dialect::Dialect,
-    errors::unavailable,
-    rows::{signed, to_json},
-    work::Tx,
+use crate::{
+    adapters::sql::{
+        SqlStore,
+        admission::{self, Admission},
+        batch::Answers,
+        dialect::Dialect,
+        errors::unavailable,
+        rows::{signed, to_json},
+        work::Tx,
+    },
+    near::{Teller, teller},
 };
 
 /// Marks that are made at once, at most: the first of them waits for the last. A server's questions
@@ -100,7 +100,7 @@ struct Asked {
     request: MarkMovie,
     trace: Option<TraceParent>,
     place: admission::Place,
-    tell: oneshot::Sender<Outcome>,
+    tell: Teller<Outcome>,
 }
 
 /// Makes a mark together with others. Who goes away before its turn has come is not waited for; once
@@ -111,7 +111,7 @@ struct Asked {
 pub(super) async fn mark(store: &SqlStore, request: MarkMovie) -> Result<Together, WatchError> {
     let gathering = &store.gathering;
     gathering.line.admit().inspect_err(|_| store.news.refused())?;
-    let (tell, mut told) = oneshot::channel();
+    let (tell, mut told) = teller();
     let again = request.clone();
     let number = gathering.add(store, request, tell);
     let told = match timeout(turn(store), &mut told).await {
@@ -131,7 +131,7 @@ impl Gathering {
     }
 
     /// Its number among those who wait.
-    fn add(&self, store: &SqlStore, request: MarkMovie, tell: oneshot::Sender<Outcome>) -> u64 {
+    fn add(&self, store: &SqlStore, request: MarkMovie, tell: Teller<Outcome>) -> u64 {
         let place = self.line.line_up();
         let mut waiting = self.waiting();
         waiting.came += 1;
@@ -224,19 +224,19 @@ async fn make_all(store: &SqlStore, next: Vec<Asked>) {
     match make(store, &requests).await {
         Ok(outcomes) => {
             for ((_, tell), outcome) in told.into_iter().zip(outcomes) {
-                let _ = tell.send(outcome);
+                tell.tell(outcome);
             }
         }
         // It would be no better alone, or come too late.
         Err(error) if told.len() == 1 || began.elapsed() > store.patience() / 2 => {
             for (_, tell) in told {
-                let _ = tell.send(Err(error.clone().into()));
+                tell.tell(Err(error.clone().into()));
             }
         }
         Err(error) => {
             tracing::debug!(%error, marks = told.len(), "marks are made one by one");
             for (request, tell) in told {
-                let _ = tell.send(Ok(Together::Alone(request)));
+                tell.tell(Ok(Together::Alone(request)));
             }
         }
     }
