@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn many_that_have_ended_elsewhere_wait_for_one_turn() {
-        let (near, far) = (told(true), told(false));
+        let [near, far] =
+            [true, false].map(|near| thread::spawn(move || told(near)).join().unwrap());
         assert!(near * 2 < far, "{near} turns of others, and {far} without");
     }
 }

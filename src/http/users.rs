@@ -147,6 +147,8 @@ pub(crate) async fn delete(
     carried_through(async move {
         let deleting = state.ports.accounts.delete(id, state.ports.clock.now());
         state.watched_at.changing(id, deleting).await?;
+        // A package tells who made it as long as there is such an account.
+        state.answers.packages_have_changed();
         standing_changed(&state, id).await;
         Ok(respond::no_content())
     })

@@ -56,7 +56,6 @@ async fn nothing_of_a_deleted_account_stays_in_any_store() {
             "users.id",
             "subscriptions.user_id",
             "marks.user_id",
-            "plays.user_id",
             "outbox.user_id",
             "idempotency_keys.owner",
             "audit_log.subject_id",
@@ -175,7 +174,7 @@ async fn events_of_users_who_are_gone_are_dropped() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), gone).await.expect("no projection stays");
-    for table in ["marks", "plays", "subscriptions"] {
+    for table in ["marks", "subscriptions"] {
         let query = format!("SELECT COUNT(*) FROM {table} WHERE user_id = ?");
         let left: i64 = sqlx::query_scalar(AssertSqlSafe(query))
             .bind(user.id.clone())

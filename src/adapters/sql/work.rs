@@ -321,6 +321,7 @@ impl SqlStore {
             Ok(answers) => answers,
             Err(error) => {
                 if !connection_is_lost() {
+                    progress.hear();
                     lent.undo((frame != Frame::Single).then_some("ROLLBACK")).await;
                 }
                 return Err(error.into());

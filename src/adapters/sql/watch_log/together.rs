@@ -186,7 +186,9 @@ impl AtWork {
 impl Drop for AtWork {
     fn drop(&mut self) {
         if !self.ended {
-            *self.store.gathering.waiting() = Waiting::default();
+            let mut waiting = self.store.gathering.waiting();
+            waiting.marks.clear();
+            waiting.at_work = false;
         }
     }
 }
