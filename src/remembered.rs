@@ -84,10 +84,8 @@ where
             }
             let since = Instant::now();
             let value = reading.await?;
-            let newer = self.seen.peek(&key).is_some_and(|other| other.epoch > epoch);
-            if !newer {
-                self.seen.insert(key, Seen { value, epoch, since });
-            }
+            // In the place of a later one it does not count, and is read anew.
+            self.seen.insert(key, Seen { value, epoch, since });
             Ok(value)
         };
         let read = self.under_way.try_get_with((key, epoch), reading).await;
