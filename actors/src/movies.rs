@@ -126,6 +126,11 @@ impl Movies {
         if let Some(found) = self.details.get(id) {
             return found.ok_or(MovieError::NotFound);
         }
+        // Apart, since every request would carry its place about.
+        Box::pin(self.read_once(id)).await
+    }
+
+    async fn read_once(&self, id: MovieId) -> Result<Found, MovieError> {
         let epoch = self.epoch.load(Ordering::Acquire);
         let found = self.under_way.get_with((id, epoch), self.read(id, epoch)).await;
         self.under_way.invalidate(&(id, epoch)).await;

@@ -45,7 +45,8 @@ impl AccountGate {
     ) -> Result<Option<Standing>, StoreError> {
         match self.seen.get(user, session) {
             Some(standing) => Ok(standing),
-            None => self.seen.read(user, session, self.read(user, session)).await,
+            // Apart, since every request would carry its place about.
+            None => Box::pin(self.seen.read(user, session, self.read(user, session))).await,
         }
     }
 

@@ -78,13 +78,13 @@ async fn page_of(
     let asked = match &wanted.filter.text {
         // Who may see nothing has nothing fetched for them.
         Some(text) if !entitlement.genres.is_empty() => {
-            state.handles.movies.prepare_search(text).await
+            Box::pin(state.handles.movies.prepare_search(text)).await
         }
         _ => true,
     };
     let key = PageKey { wanted, entitlement };
     let (mut response, served_stale) = match key.wanted.watched {
-        Some(watched) => (watched_page(req, state, caller, key, watched).await?, false),
+        Some(watched) => (Box::pin(watched_page(req, state, caller, key, watched)).await?, false),
         // The same for everybody who asks the same and may see the same.
         None => {
             let pages = &state.answers.pages;
@@ -95,7 +95,7 @@ async fn page_of(
             let served = if asked {
                 pages.get(&key, stamp, make).await?
             } else {
-                pages.get_or_make(&key, stamp, make()).await?
+                pages.get_or_make(&key, stamp, make).await?
             };
             (pages.respond(req, &key, &served).await, served.stale)
         }
@@ -217,7 +217,7 @@ pub(crate) async fn details(
     let (key, stamp) = ((id, watched_at), answers.of_details(found.reading));
     let make = || encoded_details(state.clone(), Arc::clone(&found.movie), watched_at);
     let served = if stale {
-        answers.details.get_or_make(&key, stamp, make()).await?
+        answers.details.get_or_make(&key, stamp, make).await?
     } else {
         answers.details.get(&key, stamp, make).await?
     };

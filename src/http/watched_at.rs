@@ -54,7 +54,8 @@ impl WatchedAt {
             return Ok(watched_at);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        self.seen.read(user, movie, self.log.watched_at(user, movie)).await
+        // Apart, since every request would carry its place about.
+        Box::pin(self.seen.read(user, movie, self.log.watched_at(user, movie))).await
     }
 
     /// Makes a change of a user's marks: what was read before its end is forgotten when it ends. Where

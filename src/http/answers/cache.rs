@@ -187,9 +187,12 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
             Look::Old(old) => old,
         };
         self.misses.fetch_add(1, Ordering::Relaxed);
+        // Apart, as everything that seldom has to be done: each request would carry its place about.
         match old {
-            Some(old) if self.outlasts(&old) => self.made_soon(key, stamp, make(), old).await,
-            _ => Ok(Served { entry: self.made(key, stamp, make()).await?, stale: false }),
+            Some(old) if self.outlasts(&old) => {
+                Box::pin(self.made_soon(key, stamp, make(), old)).await
+            }
+            _ => Ok(Served { entry: Box::pin(self.made(key, stamp, make())).await?, stale: false }),
         }
     }
 
@@ -197,18 +200,21 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> AnswerCache<K> {
     ///
     /// # Errors
     /// The problem with making it.
-    pub(crate) async fn get_or_make(
+    pub(crate) async fn get_or_make<F>(
         &self,
         key: &K,
         stamp: Stamp,
-        make: impl Future<Output = Result<Encoded, Problem>>,
-    ) -> Result<Served, Problem> {
+        make: impl FnOnce() -> F,
+    ) -> Result<Served, Problem>
+    where
+        F: Future<Output = Result<Encoded, Problem>>,
+    {
         let old = match self.look(key, stamp) {
             Look::Fresh(entry) | Look::Aging(entry) => return Ok(self.hit(entry)),
             Look::Old(old) => old,
         };
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let made = make.await.map(|answer| Arc::new(Entry::new(answer, stamp)));
+        let made = Box::pin(make()).await.map(|answer| Arc::new(Entry::new(answer, stamp)));
         match old {
             Some(old) if self.outlasts(&old) => self.made_or(made, old),
             _ => Ok(Served { entry: made?, stale: false }),

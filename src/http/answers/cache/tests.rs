@@ -250,7 +250,7 @@ async fn nobody_waits_long_who_can_be_given_an_old_answer() {
 async fn what_is_not_to_be_kept_is_not() {
     let cache = cache();
     let made = async |text: &'static str| {
-        let served = cache.get_or_make(&1, FIRST, async move { Encoded::of(&text) }).await.unwrap();
+        let served = cache.get_or_make(&1, FIRST, async || Encoded::of(&text)).await.unwrap();
         served.entry.answer.body()
     };
     assert_eq!(made("a").await, "\"a\"");
