@@ -142,7 +142,9 @@ fn bearer(req: &HttpRequest) -> Result<&str, Problem> {
     if sent.next().is_some() {
         return Err(Problem::of(ErrorCode::InvalidToken));
     }
-    let (scheme, token) = value.to_str().ok().and_then(|v| v.split_once(' ')).ok_or_else(none)?;
+    // Looked at once more when it is verified; `to_str` would go through it byte by byte.
+    let sent = str::from_utf8(value.as_bytes()).ok();
+    let (scheme, token) = sent.and_then(|sent| sent.split_once(' ')).ok_or_else(none)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(none()) }
 }
 

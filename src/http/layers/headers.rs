@@ -1,6 +1,9 @@
 //! What every answer tells browsers, unless it says otherwise itself.
 
-use actix_web::middleware::DefaultHeaders;
+use actix_web::{
+    http::header::{HeaderName, HeaderValue},
+    middleware::DefaultHeaders,
+};
 
 /// What counts everywhere. The resource policy keeps pages of others from embedding answers;
 /// requests that a page may make by CORS are not subject to it.
@@ -23,5 +26,7 @@ pub(crate) fn headers(https_only: bool) -> DefaultHeaders {
         .into_iter()
         .chain([CACHE])
         .chain(transport)
+        // Values that nobody has to count the holders of.
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
         .fold(DefaultHeaders::new(), DefaultHeaders::add)
 }
