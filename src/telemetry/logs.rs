@@ -1,19 +1,24 @@
 //! Log lines: for people on a terminal, else one JSON object a line, on the standard error.
 
 use std::{
-    fmt,
+    fmt::{self, Write},
     io::{self, IsTerminal},
 };
 #[cfg(unix)]
 use std::{fs::File, sync::Arc};
 
-use tracing::{Event, Subscriber};
+use serde::Serializer;
+use tracing::{Event, Subscriber, span::Record};
+use tracing_log::NormalizeEvent;
+use tracing_serde::SerdeMapVisitor;
 use tracing_subscriber::{
     EnvFilter, Layer,
+    field::RecordFields,
     filter::Targets,
     fmt::{
         self as lines, FmtContext, FormatEvent, FormatFields, FormattedFields,
-        format::{Format, Json, JsonFields, Writer},
+        format::Writer,
+        time::{FormatTime, SystemTime},
     },
     layer::SubscriberExt,
     registry,
@@ -24,6 +29,11 @@ use watchme_actors::ports::current_trace;
 
 use super::TelemetryError;
 use crate::config::{Config, LogFormat};
+
+/// Bytes that hardly a line has more of.
+const LINE: usize = 512;
+/// Those of a time of RFC 3339 with microseconds.
+const TIME: usize = 27;
 
 /// What the operator has asked for, without the lines that the client of NATS writes at each attempt
 /// to come back: the bus tells once what is wrong. Who wants them names them. Where no spans are
@@ -57,16 +67,11 @@ fn standard_error() -> io::Result<fn() -> io::Stderr> {
     Ok(io::stderr)
 }
 
-fn json_lines<S>() -> lines::Layer<S, JsonFields, Placed<Format<Json>>>
+fn json_lines<S>() -> lines::Layer<S, Members, Line>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    lines::layer()
-        .json()
-        .flatten_event(true)
-        .with_span_list(false)
-        .with_current_span(false)
-        .map_event_format(Placed)
+    lines::layer().fmt_fields(Members).event_format(Line)
 }
 
 /// Starts logging for the whole process. Panics are logged as errors, without their backtrace.
@@ -96,61 +101,84 @@ pub fn init(config: &Config) -> Result<(), TelemetryError> {
     Ok(())
 }
 
-/// Lines of JSON that begin with the ids of trace and span of the work that writes them, in the
-/// names that viewers of logs look for, and with the innermost span of the log. The latter as it was
-/// written when it began: the library's own way is to read and write it anew for each line.
-struct Placed<F>(F);
+/// A line of JSON, with the innermost span of the log, and with the ids of trace and span of the work
+/// that writes it, in the names that viewers of logs look for. The library's own lines cost twice as much:
+/// they are handed on in small parts, and the span is read and written anew.
+struct Line;
 
-impl<S, N, F> FormatEvent<S, N> for Placed<F>
+impl<S> FormatEvent<S, Members> for Line
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-    F: FormatEvent<S, N>,
 {
     fn format_event(
         &self,
-        context: &FmtContext<'_, S, N>,
+        context: &FmtContext<'_, S, Members>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        writer.write_char('{')?;
+        // What comes from the crate `log` has its target among its fields.
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+        let mut time = String::with_capacity(TIME);
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let (level, target) = (metadata.level().as_str(), metadata.target());
+        let mut line = String::with_capacity(LINE);
+        write!(line, r#"{{"timestamp":"{time}","level":"{level}","target":"{target}""#)?;
+        push(&mut line, &members(event)?);
+        if let Some(span) = context.parent_span() {
+            write!(line, r#","span":{{"name":"{}""#, span.name())?;
+            if let Some(fields) = span.extensions().get::<FormattedFields<Members>>() {
+                push(&mut line, fields);
+            }
+            line.push('}');
+        }
         if let Some(trace) = current_trace() {
             let (trace, span) = (trace.trace_id(), trace.span_id());
-            write!(writer, "\"trace_id\":\"{trace:032x}\",\"span_id\":\"{span:016x}\",")?;
+            write!(line, r#","trace_id":"{trace:032x}","span_id":"{span:016x}""#)?;
         }
-        if let Some(span) = context.parent_span() {
-            write!(writer, "\"span\":{{\"name\":\"{}\"", span.name())?;
-            let extensions = span.extensions();
-            let fields =
-                extensions.get::<FormattedFields<N>>().map(|fields| fields.fields.as_str());
-            match fields.and_then(|fields| fields.strip_prefix('{')) {
-                None | Some("}") => writer.write_char('}')?,
-                Some(fields) => {
-                    writer.write_char(',')?;
-                    writer.write_str(fields)?;
-                }
-            }
-            writer.write_char(',')?;
-        }
-        let mut rest = WithoutFirst { writer: &mut writer, first: true };
-        self.0.format_event(context, Writer::new(&mut rest), event)
+        line.push_str("}\n");
+        writer.write_str(&line)
     }
 }
 
-/// Drops the first character, the brace that opens an object: it is written already.
-struct WithoutFirst<'a, 'w> {
-    writer: &'a mut Writer<'w>,
-    first: bool,
+/// Writes fields as the members of an object, in their order.
+struct Members;
+
+impl<'a> FormatFields<'a> for Members {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'a>, fields: R) -> fmt::Result {
+        writer.write_str(&members(fields)?)
+    }
+
+    fn add_fields(
+        &self,
+        current: &'a mut FormattedFields<Self>,
+        fields: &Record<'_>,
+    ) -> fmt::Result {
+        push(&mut current.fields, &members(fields)?);
+        Ok(())
+    }
 }
 
-impl fmt::Write for WithoutFirst<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.first && !text.is_empty() {
-            self.first = false;
-            return self.writer.write_str(text.strip_prefix('{').unwrap_or(text));
-        }
-        self.writer.write_str(text)
+/// Adds members to others.
+fn push(others: &mut String, members: &str) {
+    if !others.is_empty() && !members.is_empty() {
+        others.push(',');
     }
+    others.push_str(members);
+}
+
+/// The members of an object, without its braces.
+fn members(fields: impl RecordFields) -> Result<String, fmt::Error> {
+    let mut text = Vec::with_capacity(LINE);
+    let mut serializer = serde_json::Serializer::new(&mut text);
+    let object = serializer.serialize_map(None).map_err(|_| fmt::Error)?;
+    let mut visitor = SerdeMapVisitor::new(object);
+    fields.record(&mut visitor);
+    visitor.finish().map_err(|_| fmt::Error)?;
+    let mut text = String::from_utf8(text).map_err(|_| fmt::Error)?;
+    text.pop();
+    text.remove(0);
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -159,7 +187,9 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use serde_json::{Value, json};
-    use tracing::{info, info_span, subscriber::with_default};
+    use tracing::{error, info, info_span, subscriber::with_default};
+    use tracing_log::{format_trace, log};
+    use watchme_actors::domain::Timestamp;
 
     use super::*;
 
@@ -207,5 +237,40 @@ mod tests {
             ]
         );
         assert_eq!((&lines[2]["message"], &lines[2]["n"]), (&json!("before"), &json!(2)));
+    }
+
+    #[test]
+    fn a_line_says_when_and_where_it_was_written_and_what_it_holds_in_its_types() {
+        let lines = logged(|| {
+            let error = io::Error::other("a \"reason\"\nin two lines");
+            error!(target: "somewhere", %error, size = 0.5, known = true, none = None::<u8>, "told");
+            tracing::event!(tracing::Level::WARN, none = None::<u8>);
+        });
+        let time = lines[0]["timestamp"].as_str().unwrap();
+        assert!(time.ends_with('Z') && time.parse::<Timestamp>().is_ok(), "{time}");
+        let mut told = lines[0].clone();
+        told["timestamp"].take();
+        assert_eq!(
+            told,
+            json!({
+                "timestamp": null, "level": "ERROR", "target": "somewhere", "message": "told",
+                "error": "a \"reason\"\nin two lines", "size": 0.5, "known": true,
+            })
+        );
+        assert_eq!((&lines[1]["level"], lines[1].as_object().unwrap().len()), (&json!("WARN"), 3));
+    }
+
+    #[test]
+    fn a_line_of_a_library_that_uses_the_crate_log_says_where_it_comes_from() {
+        let lines = logged(|| {
+            let metadata = log::Metadata::builder().target("a_library").build();
+            let args = format_args!("connected");
+            let record = log::Record::builder().metadata(metadata).args(args).build();
+            format_trace(&record).unwrap();
+        });
+        assert_eq!(
+            (&lines[0]["target"], &lines[0]["message"]),
+            (&json!("a_library"), &json!("connected"))
+        );
     }
 }
