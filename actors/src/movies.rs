@@ -169,6 +169,10 @@ impl Movies {
         if let Some(found) = self.details.get(id) {
             return Ok(snapshot_of(&found.ok_or(MovieError::NotFound)?.movie));
         }
+        Box::pin(self.read_snapshot_once(id)).await
+    }
+
+    async fn read_snapshot_once(&self, id: MovieId) -> Result<MovieSnapshot, MovieError> {
         let epoch = self.epoch.load(Ordering::Acquire);
         let reading = async {
             let movies = self.clone();

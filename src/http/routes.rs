@@ -186,3 +186,34 @@ pub(crate) fn refuse_method(allow: String) -> Route {
         async move { HttpResponse::from_error(problem) }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::Handler;
+
+    use super::*;
+
+    /// Bytes of the future of a handler.
+    fn size<Args, H: Handler<Args>>(_: H) -> usize {
+        size_of::<H::Future>()
+    }
+
+    /// It is copied several times on its way to where it is polled.
+    #[test]
+    fn what_answers_from_memory_has_no_room_for_more() {
+        for (handler, size) in [
+            ("movies::list", size(movies::list)),
+            ("movies::popular", size(movies::popular)),
+            ("movies::search", size(movies::search)),
+            ("movies::details", size(movies::details)),
+            ("movies_trending::list", size(movies_trending::list)),
+            ("genres::list", size(genres::list)),
+            ("packages::list", size(packages::list)),
+            ("packages::read", size(packages::read)),
+            ("packages::versions", size(packages::versions)),
+            ("entitlements::read", size(entitlements::read)),
+        ] {
+            assert!(size <= 1_024, "{handler} takes {size} bytes");
+        }
+    }
+}

@@ -15,6 +15,7 @@ use super::{
     body::{RawBody, given},
     check::Check,
     guard::Caller,
+    layers,
     pages::{self, PageBody},
     query, respond,
     shapes::{GenreRef, named},
@@ -183,7 +184,8 @@ pub(crate) async fn mark(
     let found = if entitlement.entitlement.genres.is_empty() {
         Err(Problem::of(ErrorCode::MovieNotEntitled))
     } else {
-        state.handles.movies.snapshot(movie_id).await.map_err(Problem::from)
+        let snapshot = state.handles.movies.snapshot(movie_id);
+        layers::aside(&req, snapshot).await.map_err(Problem::from)
     };
     let now = state.ports.clock.now();
     let viewing = match body.parse_or_default::<ViewingBody>().and_then(|body| body.viewing(now)) {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{
@@ -109,6 +110,30 @@ async fn faults_are_counted() {
         user.get(&format!("/movies/{unknown}")).await.problem(503, "metadata_unavailable");
         let after = scrape(&app.client).await[metric];
         assert!(after > before, "{metric}");
+    }
+}
+
+/// More marks at once than there may be changes under way, all of a film that TMDb is slow to tell of.
+#[tokio::test]
+async fn who_waits_for_tmdb_keeps_nobody_from_signing_in() {
+    const MARKS: usize = 600;
+    let (tmdb, app) = filled(60).await;
+    let user = app.subscriber(&[DRAMA]).await;
+    tmdb.set(Behaviour::Slow(Duration::from_secs(5)));
+    let body = json!({});
+    let marks = join_all((0..MARKS).map(|_| user.put("/watched/500000", &body)));
+    let waiting = async {
+        while scrape(&app.client).await["watchme_http_requests_in_flight"] < MARKS as f64 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let meanwhile = async {
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("none is refused");
+        app.admin().await.get("/users/me").await.expect(200);
+    };
+    let (marks, ()) = tokio::join!(marks, meanwhile);
+    for mark in marks {
+        mark.problem(503, "metadata_unavailable");
     }
 }
 

@@ -7,20 +7,23 @@
 
 use std::{
     cell::Cell,
+    pin::pin,
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
 };
 
 use actix_web::{
-    Error, HttpMessage, HttpResponse,
+    Error, HttpMessage, HttpRequest, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     middleware::Next,
     web,
 };
+use futures_util::poll;
 
 use crate::http::{AppState, ErrorCode, Problem};
 
@@ -32,8 +35,8 @@ const MOST: usize = 512;
 #[derive(Debug, Default)]
 pub(crate) struct Door(AtomicUsize);
 
-/// A request's place among them, which it leaves while its body arrives: who sends slowly keeps
-/// nobody out.
+/// A request's place among them, which it leaves while its body arrives, and while it waits for others
+/// than the store: who is slow keeps nobody out.
 #[derive(Clone)]
 pub(crate) struct Place(Rc<Inside>);
 
@@ -60,6 +63,27 @@ impl Place {
     pub(crate) fn leave(&self) {
         self.0.leave();
     }
+
+    /// Takes the place again, whether or not there is room: what has begun is not refused.
+    fn come_back(&self) {
+        if !self.0.is_in.replace(true) {
+            self.0.door.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Waits outside, if there is anything to wait for: whoever waits for others than the store keeps nobody
+/// out.
+pub(crate) async fn aside<T>(req: &HttpRequest, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    if let Poll::Ready(outcome) = poll!(&mut work) {
+        return outcome;
+    }
+    let place = req.extensions().get::<Place>().cloned();
+    place.iter().for_each(Place::leave);
+    let outcome = work.await;
+    place.iter().for_each(Place::come_back);
+    outcome
 }
 
 impl Inside {

@@ -36,7 +36,7 @@ use super::{
 pub(crate) use coding::agreeing;
 pub(crate) use coding::{coded, coding};
 pub(crate) use cors::cors;
-pub(crate) use door::{Door, Place, admitted};
+pub(crate) use door::{Door, Place, admitted, aside};
 pub(crate) use headers::{HTTPS_ONLY, SECURITY, headers};
 pub(crate) use limit::{ClientLimit, limited};
 pub(crate) use request_id::RequestId;
