@@ -145,7 +145,7 @@ fn bearer(req: &HttpRequest) -> Result<&str, Problem> {
     // Looked at once more when it is verified; `to_str` would go through it byte by byte.
     let sent = str::from_utf8(value.as_bytes()).ok();
     let (scheme, token) = sent.and_then(|sent| sent.split_once(' ')).ok_or_else(none)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(none()) }
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim_ascii()) } else { Err(none()) }
 }
 
 #[cfg(test)]
@@ -205,5 +205,7 @@ mod tests {
         assert_eq!(token(&["Basic abc"]), Err(ErrorCode::Unauthenticated));
         assert_eq!(token(&["Bearer"]), Err(ErrorCode::Unauthenticated));
         assert_eq!(token(&["Bearer a", "Bearer b"]), Err(ErrorCode::InvalidToken));
+        assert_eq!(token(&["Bearer \t abc "]), Ok("abc".to_owned()));
+        assert_eq!(token(&["Bearer abc\u{a0}"]), Ok("abc\u{a0}".to_owned()), "no token of ours");
     }
 }

@@ -198,6 +198,20 @@ mod tests {
         size_of::<H::Future>()
     }
 
+    /// Else the other's paths were never reached: a scope takes all that begins as it does.
+    #[test]
+    fn no_kind_of_thing_is_within_another() {
+        let kinds: HashSet<_> = TABLE.iter().map(|row| kind(row.path)).collect();
+        for row in TABLE {
+            let within = kinds.iter().filter(|kind| {
+                row.path
+                    .strip_prefix(**kind)
+                    .is_some_and(|end| end.is_empty() || end.starts_with('/'))
+            });
+            assert_eq!(within.count(), 1, "{}", row.path);
+        }
+    }
+
     /// It is copied several times on its way to where it is polled.
     #[test]
     fn what_answers_from_memory_has_no_room_for_more() {

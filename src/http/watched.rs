@@ -185,7 +185,7 @@ pub(crate) async fn mark(
         Err(Problem::of(ErrorCode::MovieNotEntitled))
     } else {
         let snapshot = state.handles.movies.snapshot(movie_id);
-        layers::aside(&req, snapshot).await.map_err(Problem::from)
+        layers::aside(&req, snapshot).await?.map_err(Problem::from)
     };
     let now = state.ports.clock.now();
     let viewing = match body.parse_or_default::<ViewingBody>().and_then(|body| body.viewing(now)) {

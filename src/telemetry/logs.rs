@@ -143,7 +143,8 @@ where
     }
 }
 
-/// Writes fields as the members of an object, in their order.
+/// Writes fields as the members of an object, in their order. One that is told twice stands there twice, of
+/// which readers take the last.
 struct Members;
 
 impl<'a> FormatFields<'a> for Members {

@@ -117,7 +117,7 @@ impl EntitlementHandle {
 
     async fn forget_many(&self, message: Forget) {
         if let Err(error) = self.actor.call_always(message).await {
-            tracing::warn!(%error, ?message, "every entitlement is forgotten past the actor");
+            tracing::warn!(%error, forgotten = ?message, "every entitlement is forgotten past the actor");
             self.published.clear();
         }
     }

@@ -35,8 +35,8 @@ const MOST: usize = 512;
 #[derive(Debug, Default)]
 pub(crate) struct Door(AtomicUsize);
 
-/// A request's place among them, which it leaves while its body arrives, and while it waits for others
-/// than the store: who is slow keeps nobody out.
+/// A request's place among them, which it leaves while its body arrives, and while it waits for what it
+/// needs to begin: who is slow keeps nobody out.
 #[derive(Clone)]
 pub(crate) struct Place(Rc<Inside>);
 
@@ -63,27 +63,28 @@ impl Place {
     pub(crate) fn leave(&self) {
         self.0.leave();
     }
-
-    /// Takes the place again, whether or not there is room: what has begun is not refused.
-    fn come_back(&self) {
-        if !self.0.is_in.replace(true) {
-            self.0.door.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 }
 
-/// Waits outside, if there is anything to wait for: whoever waits for others than the store keeps nobody
-/// out.
-pub(crate) async fn aside<T>(req: &HttpRequest, work: impl Future<Output = T>) -> T {
+/// Waits for something before anything is changed: outside, if there is anything to wait for.
+///
+/// # Errors
+/// `Overloaded` where there is no room to come back to.
+pub(crate) async fn aside<T>(
+    req: &HttpRequest,
+    work: impl Future<Output = T>,
+) -> Result<T, Problem> {
     let mut work = pin!(work);
     if let Poll::Ready(outcome) = poll!(&mut work) {
-        return outcome;
+        return Ok(outcome);
     }
     let place = req.extensions().get::<Place>().cloned();
     place.iter().for_each(Place::leave);
     let outcome = work.await;
-    place.iter().for_each(Place::come_back);
-    outcome
+    if place.iter().all(Place::enter) {
+        Ok(outcome)
+    } else {
+        Err(Problem::of(ErrorCode::Overloaded))
+    }
 }
 
 impl Inside {
@@ -127,7 +128,8 @@ pub(crate) async fn admitted<B: MessageBody + 'static>(
 mod tests {
     use actix_http::h1;
     use actix_web::{FromRequest, ResponseError, http::StatusCode, test::TestRequest};
-    use futures_util::poll;
+    use futures_util::future::pending;
+    use tokio::sync::oneshot;
 
     use super::*;
     use crate::http::body::RawBody;
@@ -147,6 +149,37 @@ mod tests {
         sender.feed_eof();
         let refused = body.await.err().map(|problem| problem.status_code());
         assert_eq!(refused, Some(StatusCode::SERVICE_UNAVAILABLE));
+    }
+
+    #[tokio::test]
+    async fn who_waits_aside_keeps_nobody_out_and_may_find_no_room_afterwards() {
+        let door = Arc::<Door>::default();
+        let request = || {
+            let req = TestRequest::put().to_http_request();
+            let place = Place::new(&door);
+            assert!(place.enter());
+            req.extensions_mut().insert(place);
+            req
+        };
+        let inside = || door.0.load(Ordering::Relaxed);
+        let first = request();
+        assert_eq!(aside(&first, async { 1 }).await.ok(), Some(1));
+        let (tell, told) = oneshot::channel();
+        let mut waiting = Box::pin(aside(&first, told));
+        assert!(poll!(&mut waiting).is_pending());
+        assert_eq!(inside(), 0);
+        let others: Vec<_> = (0..MOST).map(|_| request()).collect();
+        let _ = tell.send(2);
+        let refused = waiting.await.err().map(|problem| problem.code());
+        assert_eq!((refused, inside()), (Some(ErrorCode::Overloaded), MOST));
+        drop(others);
+        // The client goes away.
+        let second = request();
+        let mut gone = Box::pin(aside(&second, pending::<()>()));
+        assert!(poll!(&mut gone).is_pending());
+        drop(gone);
+        drop((first, second));
+        assert_eq!(inside(), 0);
     }
 
     #[test]

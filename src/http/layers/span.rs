@@ -1,6 +1,5 @@
 //! The span of a request and the one line that says how it ended. Neither holds a query string,
-//! a header or a body: those may carry secrets. How it ended is not told to the span: each thing
-//! that is added to one has all of it written anew.
+//! a header or a body: those may carry secrets. How it ended is told by the line itself.
 
 use actix_web::{
     Error, HttpMessage,
