@@ -94,6 +94,16 @@ async fn a_server_that_is_gone_is_an_outage() {
     assert_all(&tmdb, "unavailable").await;
 }
 
+/// Or another test's double, which answers, could be given the port of one that is gone.
+#[tokio::test]
+async fn the_double_keeps_its_port_when_it_has_stopped() {
+    let mut double = TmdbDouble::start().await;
+    let port = double.url().port().unwrap();
+    double.stop();
+    let error = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}
+
 #[tokio::test]
 async fn server_errors_are_outages_whatever_their_body() {
     let (double, tmdb) = start().await;

@@ -11,7 +11,7 @@ mod routes;
 
 use std::{
     any::Any,
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     sync::{Arc, mpsc},
     thread,
     time::Duration,
@@ -23,6 +23,7 @@ use actix_web::{
     middleware::Compress,
     rt, web,
 };
+use tokio::net::TcpSocket;
 
 pub use catalogue::{Film, TmdbCatalogue};
 pub use record::{SeenRequest, highest_rate};
@@ -86,6 +87,9 @@ pub struct TmdbDouble {
     shared: Arc<Shared>,
     address: String,
     server: Option<(ServerHandle, thread::JoinHandle<()>)>,
+    /// Bound to the address and never listening: whoever connects after the end is refused, and no
+    /// other double is given the port.
+    _reserved: TcpSocket,
 }
 
 impl TmdbDouble {
@@ -96,7 +100,7 @@ impl TmdbDouble {
 
     /// Starts over another catalogue, for instance [`TmdbCatalogue::generated`].
     pub async fn start_with(catalogue: TmdbCatalogue) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (listener, reserved) = listen();
         let address = listener.local_addr().unwrap().to_string();
         let shared = Arc::new(Shared::new(catalogue));
         let (send_handle, handle) = mpsc::channel();
@@ -124,7 +128,7 @@ impl TmdbDouble {
             });
         });
         let handle = handle.recv().unwrap();
-        Self { shared, address, server: Some((handle, thread)) }
+        Self { shared, address, server: Some((handle, thread)), _reserved: reserved }
     }
 
     /// The base address, the version included, as TMDb's has it.
@@ -180,6 +184,19 @@ impl Drop for TmdbDouble {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A listener on a free port, and what keeps that port when it has closed.
+fn listen() -> (TcpListener, TcpSocket) {
+    let bind = |port| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseport(true).unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, port).into()).unwrap();
+        socket
+    };
+    let reserved = bind(0);
+    let listening = bind(reserved.local_addr().unwrap().port());
+    (listening.listen(1_024).unwrap().into_std().unwrap(), reserved)
 }
 
 /// Keeps a second handle of a connection, so that a route can cut it.
