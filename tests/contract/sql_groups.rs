@@ -29,6 +29,17 @@ async fn spoil_commits(folder: &TempDir) {
     statement(folder, sql).await.close().await.unwrap();
 }
 
+/// Nothing can be committed until everybody who is polled beside this has lined up.
+async fn all_line_up(folder: &TempDir) -> impl Future<Output = ()> {
+    let held = statement(folder, "BEGIN IMMEDIATE").await;
+    async {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        held.close().await.unwrap();
+    }
+}
+
 fn unavailable(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable { store: "sql", .. })
 }
@@ -85,10 +96,14 @@ async fn a_commit_that_fails_fails_everybody_in_it() {
     spoil_commits(&folder).await;
     let twice = || store.create(account("bob", Timestamp::now()), None);
     let marks = join_all([1, 2, 666, 3].map(|movie| store.mark(mark_request(user.id, movie))));
-    let (first, second, marked) = tokio::join!(twice(), twice(), marks);
+    let all_line_up = all_line_up(&folder).await;
+    let (first, second, marked, ()) = tokio::join!(twice(), twice(), marks, all_line_up);
     for created in [first, second] {
         // The second one was refused for what the first had done, which is not so now.
-        assert!(matches!(&created, Err(AccountError::Store(error)) if unavailable(error)));
+        assert!(
+            matches!(&created, Err(AccountError::Store(error)) if unavailable(error)),
+            "{created:?}"
+        );
     }
     for marked in marked {
         assert!(matches!(&marked, Err(WatchError::Store(error)) if unavailable(error)));
