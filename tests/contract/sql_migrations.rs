@@ -9,7 +9,7 @@ use sqlx::{
 use tempfile::TempDir;
 use watchme::adapters::sql::{SqlSettings, SqlStore};
 use watchme_actors::{
-    domain::{PageRequest, Precision, UserId, WatchedMark},
+    domain::{MovieSnapshot, PageRequest, Precision, Timestamp, UserId, WatchedMark},
     ports::{MarkFilter, WatchLog},
 };
 
@@ -89,4 +89,67 @@ async fn plays_of_an_earlier_database_are_in_their_marks() {
     connection.close().await.unwrap();
     filled(&settings.url, "mysql", 5, MARKS_WITH_A_TABLE_OF_PLAYS).await;
     assert_plays_are_there(&migrated(&settings).await).await;
+}
+
+const MARKS: &str = r#"
+    INSERT INTO users (id, email, name, name_key, role, status, password_hash, created_at, updated_at)
+    VALUES ('01980000-0000-7000-8000-000000000001', 'a@example.com', 'A', 'a', 'user', 'active', '', 1, 1),
+        ('01980000-0000-7000-8000-000000000002', 'b@example.com', 'B', 'b', 'user', 'active', '', 1, 1);
+    INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq, plays)
+    VALUES ('01980000-0000-7000-8000-000000000001', 550, 'Fight Club', '[18,53]', 2000, 4000, 2,
+            '[["01980000-0000-7000-9000-000000000001",2000,0]]'),
+        ('01980000-0000-7000-8000-000000000001', 13, 'Forrest Gump', '[35]', 3000, 3500, 1,
+            '[["01980000-0000-7000-9000-000000000002",3000,1]]'),
+        ('01980000-0000-7000-8000-000000000002', 550, 'Fight Club', '[18,53]', 1000, 1000, 1,
+            '[["01980000-0000-7000-9000-000000000003",1000,0]]');"#;
+
+#[tokio::test]
+async fn marks_of_an_earlier_file_are_as_they_were() {
+    install_default_drivers();
+    let folder = TempDir::new().unwrap();
+    let settings = sql::settings(folder.path());
+    filled(&settings.url, "sqlite", 8, MARKS).await;
+    let store = migrated(&settings).await;
+
+    let movie = |id: i64, title: &str, genres: &[i64]| MovieSnapshot {
+        id: id.try_into().unwrap(),
+        title: title.to_owned(),
+        genres: genres.iter().map(|id| (*id).try_into().unwrap()).collect(),
+    };
+    let mark = |movie, seq, [watched, marked]: [i64; 2]| WatchedMark {
+        movie,
+        watched_at: Timestamp::from_millis(watched),
+        marked_at: Timestamp::from_millis(marked),
+        marked_seq: seq,
+        plays: Vec::new(),
+    };
+    let of = async |user: &str| {
+        let user: UserId = user.parse().unwrap();
+        let page = store.marks(user, &MarkFilter::default(), PageRequest::default()).await.unwrap();
+        let plays: Vec<_> = page.items.iter().flat_map(plays).map(|(id, ..)| id).collect();
+        let without = |mark: WatchedMark| WatchedMark { plays: Vec::new(), ..mark };
+        (page.items.into_iter().map(without).collect::<Vec<_>>(), plays)
+    };
+    let id = |number: u32| format!("01980000-0000-7000-9000-00000000000{number}");
+    assert_eq!(
+        of(USER).await,
+        (
+            vec![
+                mark(movie(13, "Forrest Gump", &[35]), 1, [3_000, 3_500]),
+                mark(movie(550, "Fight Club", &[18, 53]), 2, [2_000, 4_000]),
+            ],
+            vec![id(2), id(1)]
+        )
+    );
+    assert_eq!(
+        of("01980000-0000-7000-8000-000000000002").await,
+        (vec![mark(movie(550, "Fight Club", &[18, 53]), 1, [1_000, 1_000])], vec![id(3)])
+    );
+
+    let mut connection = AnyConnection::connect(&settings.url).await.unwrap();
+    let again =
+        "INSERT INTO marks (user_id, movie_id, title, genres, watched_at, marked_at, marked_seq)
+        SELECT user_id, movie_id, title, genres, watched_at, marked_at, 9 FROM marks LIMIT 1";
+    let refused = raw_sql(again).execute(&mut connection).await.unwrap_err();
+    assert!(refused.as_database_error().is_some_and(|it| it.is_unique_violation()), "{refused}");
 }
