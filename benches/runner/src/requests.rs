@@ -67,24 +67,57 @@ fn in_turn(requests: Vec<Vec<u8>>) -> Requests {
 /// becomes the next one when all films are marked. When all users are done as well they begin again,
 /// and mark what is marked.
 pub(crate) fn marks(users: &[User], films: &[u32], connections: usize) -> Requests {
-    let heads: Vec<String> = users
-        .iter()
-        .map(|user| {
+    let marks = Marks::new(users, films);
+    let turns: Vec<AtomicUsize> = (0..connections).map(|_| AtomicUsize::new(0)).collect();
+    Arc::new(move |connection, request| {
+        let turn = turns[connection % connections].fetch_add(1, Ordering::Relaxed);
+        marks.write(connection + connections * (turn / marks.films.len()), turn, request);
+    })
+}
+
+/// The same, of all users in turn, however many connections there are.
+pub(crate) fn marks_in_turn(users: &[User], films: &[u32]) -> Requests {
+    let marks = Marks::new(users, films);
+    let next = AtomicUsize::new(0);
+    Arc::new(move |_, request| {
+        let turn = next.fetch_add(1, Ordering::Relaxed);
+        marks.write(turn, turn / marks.heads.len(), request);
+    })
+}
+
+struct Marks {
+    /// What follows the path, of each user.
+    heads: Vec<String>,
+    films: Vec<u32>,
+    /// By how many films a user may go on, and still come to all of them.
+    steps: Vec<usize>,
+}
+
+impl Marks {
+    fn new(users: &[User], films: &[u32]) -> Self {
+        let head = |user: &User| {
             format!(
                 " HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {}\r\ncontent-length: 0\r\n\r\n",
                 user.token
             )
-        })
-        .collect();
-    let films = films.to_vec();
-    let turns: Vec<AtomicUsize> = (0..connections).map(|_| AtomicUsize::new(0)).collect();
-    Arc::new(move |connection, request| {
-        let turn = turns[connection % connections].fetch_add(1, Ordering::Relaxed);
-        let user = (connection + connections * (turn / films.len())) % heads.len();
-        let film = films[turn % films.len()];
+        };
+        let steps = (1..=films.len()).filter(|step| gcd(*step, films.len()) == 1).collect();
+        Self { heads: users.iter().map(head).collect(), films: films.to_vec(), steps }
+    }
+
+    /// Each user begins with another film and has another order: people do not watch the same films
+    /// at the same time, and a store would have it easy whose rows lie together then.
+    fn write(&self, user: usize, turn: usize, request: &mut Vec<u8>) {
+        let user = user % self.heads.len();
+        let step = self.steps[user % self.steps.len()];
+        let film = self.films[(user + turn % self.films.len() * step) % self.films.len()];
         let _ = write!(request, "PUT /api/v1/watched/{film}");
-        request.extend_from_slice(heads[user].as_bytes());
-    })
+        request.extend_from_slice(self.heads[user].as_bytes());
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// Lists that nobody has asked for before: orders and filters in turn, each at a page of its own, and
@@ -136,6 +169,21 @@ mod tests {
         let requests = marks(&users, &[11, 12, 13], 2);
         let seen: HashSet<_> = (0..18).map(|turn| asked(&requests, turn % 2)).collect();
         assert_eq!(seen.len(), 18);
+        assert!(seen.contains(&asked(&requests, 0)), "and then they begin again");
+    }
+
+    #[test]
+    fn users_in_turn_mark_every_film_once() {
+        let users = users(0..4).unwrap();
+        let requests = marks_in_turn(&users, &[11, 12, 13]);
+        let seen: Vec<_> = (0..12).map(|turn| asked(&requests, turn % 7)).collect();
+        assert_eq!(seen.iter().collect::<HashSet<_>>().len(), 12);
+        let of = |request: &String| request.split("Bearer ").nth(1).map(str::to_owned);
+        assert_eq!(
+            seen[..4].iter().map(of).collect::<HashSet<_>>().len(),
+            4,
+            "all before one again"
+        );
         assert!(seen.contains(&asked(&requests, 0)), "and then they begin again");
     }
 

@@ -1,6 +1,6 @@
 //! What a load came to.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
@@ -14,6 +14,8 @@ pub(crate) const STEP: Duration = Duration::from_millis(250);
 
 /// What a load came to.
 pub(crate) struct Measured {
+    /// When what is counted began.
+    pub(super) from: Instant,
     time: Duration,
     /// 200 and 201.
     pub(crate) answered: u64,
@@ -47,6 +49,7 @@ impl Measured {
         let histogram = || Histogram::new_with_bounds(1, LONGEST, 3).ok();
         let steps = time.as_millis().div_ceil(STEP.as_millis());
         Self {
+            from: Instant::now(),
             time,
             answered: 0,
             made: 0,
@@ -118,6 +121,11 @@ impl Measured {
         if self.sample.is_none() {
             self.sample.clone_from(&other.sample);
         }
+    }
+
+    /// How long after the end of another load this one began.
+    pub(crate) fn after(&self, other: &Self) -> Duration {
+        self.from.saturating_duration_since(other.from + other.time)
     }
 
     /// Answers a second.
