@@ -1,7 +1,7 @@
--- Where marks stand: a user's in the order of time, which is how they are read, so that rows and the
--- index by time are one. Whether a user has marked a movie is asked of an index by movie: a film that
--- many watch on an evening is in one place. Two places change with a mark, as before; the one in which
--- marks of all films lay apart, with all that is in a row, is a narrow one now.
+-- Where marks stand: a user's in the order of time, which is how they are read, so that the rows are their
+-- own index by time. Whether a user has marked a movie is asked of an index by movie: a film that
+-- many watch on an evening is in one place. A mark still changes two places, but only one of them holds rows,
+-- and there a user's new marks come together at the end.
 CREATE TABLE marks_in_order (
     user_id CHAR(36) NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     movie_id BIGINT NOT NULL,

@@ -221,7 +221,7 @@ async fn more_callers_than_connections_do_not_make_the_server_silent() {
     assert!(marking.iter().all(|marked| !marked));
     assert!(since.elapsed() < BOUND, "marking took {:?}", since.elapsed());
 
-    // Whoever needs another row is served at once.
+    // Whoever needs another row is served, and does not wait until its time is up.
     let since = Instant::now();
     warm_up(&store, UserId::generate()).await;
     assert!(since.elapsed() < BOUND, "reading took {:?}", since.elapsed());

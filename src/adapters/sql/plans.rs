@@ -25,7 +25,7 @@ use super::{
     sessions::{COUNT, OF_USER, STANDING},
     subscriptions::{HOLDINGS, OVERLAP},
     watch_log::{
-        LATEST, entitlement_sql,
+        LATEST, MOVE, REMOVE, SET_PLAYS, entitlement_sql, lock_sql,
         reading::{HISTORY, ONE, WATCHED, WATCHED_AT, count_query, page_query},
         sequences::{self, CHANGED_BETWEEN},
         together,
@@ -88,6 +88,9 @@ fn audit_statements() -> Vec<(&'static str, String, &'static str)> {
     paged.chain(deleted).collect()
 }
 
+/// How one mark is found.
+const MARK: &str = "marks_movie (movie_id=? AND user_id=?)";
+
 #[tokio::test]
 async fn hot_statements_use_an_index() {
     let folder = tempfile::tempdir().unwrap();
@@ -107,10 +110,15 @@ async fn hot_statements_use_an_index() {
         ("marks since", page(dated), "USING PRIMARY KEY (user_id=? AND watched_at>?)"),
         ("marks of a genre", page(of_genre), "USING PRIMARY KEY (user_id=?)"),
         ("count marks", count(MarkFilter::default()), "USING PRIMARY KEY (user_id=?)"),
-        ("mark", ONE.to_owned(), "marks_movie (movie_id=? AND user_id=?)"),
+        ("mark", ONE.to_owned(), MARK),
         ("watched movies", WATCHED.to_owned(), "USING PRIMARY KEY (user_id=?)"),
         ("found together", together::FOUND.to_owned(), "SEARCH u USING PRIMARY KEY (id=?)"),
-        ("watched at", WATCHED_AT.to_owned(), "marks_movie (movie_id=? AND user_id=?)"),
+        ("marked together", together::FOUND.to_owned(), MARK),
+        ("lock", lock_sql(Dialect::Sqlite).to_owned(), MARK),
+        ("set plays", SET_PLAYS.to_owned(), MARK),
+        ("move", MOVE.to_owned(), MARK),
+        ("remove", REMOVE.to_owned(), MARK),
+        ("watched at", WATCHED_AT.to_owned(), MARK),
         ("history", HISTORY.to_owned(), "SEARCH m USING PRIMARY KEY (user_id=?)"),
         ("holdings", HOLDINGS.to_owned(), "subscriptions_"),
         ("overlap", OVERLAP.to_owned(), "subscriptions_overlap (user_id=? AND package_id=?"),

@@ -17,8 +17,8 @@ use super::{
     writer::Writer,
 };
 
-/// `FULL`: a mark that was answered survives a loss of power. Pages have 2 KiB, in files that are made with
-/// it: a mark adds a row to one page in each of several places, and whole pages are written. Cache: 8 MiB a
+/// `FULL`: a mark that was answered survives a loss of power. New files have pages of 2 KiB:
+/// a mark adds a row to one page in each of several places, and whole pages are written. Cache: 8 MiB a
 /// connection. The log is written into the file at 32 MiB (64 where pages have 4 KiB): marks of many users
 /// change pages all over it, and at the usual thousand pages a burst would write most of them every
 /// few commits. It is cut back to 64 MiB afterwards.

@@ -17,7 +17,7 @@ use watchme_actors::{
 };
 
 #[cfg(test)]
-pub(super) use transaction::{LATEST, entitlement_sql, lock_sql};
+pub(super) use transaction::{LATEST, MOVE, REMOVE, SET_PLAYS, entitlement_sql, lock_sql};
 
 use super::{SqlStore, outbox};
 

@@ -25,6 +25,18 @@ use crate::adapters::sql::{
 pub(in crate::adapters::sql) const LATEST: &str = "SELECT movie_id, title, watched_at, marked_seq
     FROM marks WHERE user_id = ? ORDER BY watched_at DESC, marked_seq DESC LIMIT 2";
 
+/// Binds: plays, user, movie.
+pub(in crate::adapters::sql) const SET_PLAYS: &str =
+    "UPDATE marks SET plays = ? WHERE user_id = ? AND movie_id = ?";
+
+/// Binds: moment, user, movie.
+pub(in crate::adapters::sql) const MOVE: &str =
+    "UPDATE marks SET watched_at = ? WHERE user_id = ? AND movie_id = ?";
+
+/// Binds: user, movie.
+pub(in crate::adapters::sql) const REMOVE: &str =
+    "DELETE FROM marks WHERE user_id = ? AND movie_id = ?";
+
 /// The genres of what a user holds at a moment or later, and when. Binds: user, moment. The package is
 /// locked before its version is looked for, hence the order (a comment to engines that do not know
 /// it): the version that an edit made while this waited is there when it goes on.
@@ -257,20 +269,12 @@ impl Locked {
         let latest = plays.first().ok_or_else(|| corrupt("a mark has no play"))?;
         let watched_at = latest.viewing.watched_at;
         let (user, movie) = (self.user.as_uuid(), i64::from(self.movie));
-        let change = Batch::new()
-            .then("UPDATE marks SET plays = ? WHERE user_id = ? AND movie_id = ?")
-            .bind(to_column(plays)?)
-            .bind(user)
-            .bind(movie);
+        let change = Batch::new().then(SET_PLAYS).bind(to_column(plays)?).bind(user).bind(movie);
         if mark.watched_at == watched_at {
             tx.end_with(change);
             return Ok(watched_at);
         }
-        let change = change
-            .then("UPDATE marks SET watched_at = ? WHERE user_id = ? AND movie_id = ?")
-            .bind(watched_at.as_millis())
-            .bind(user)
-            .bind(movie);
+        let change = change.then(MOVE).bind(watched_at.as_millis()).bind(user).bind(movie);
         let place = (watched_at, mark.marked_seq);
         self.record(tx, change, &mark.movie, Kind::Updated(place), now)?;
         Ok(watched_at)
@@ -283,10 +287,8 @@ impl Locked {
         mark: &WatchedMark,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let change = Batch::new()
-            .then("DELETE FROM marks WHERE user_id = ? AND movie_id = ?")
-            .bind(self.user.as_uuid())
-            .bind(i64::from(self.movie));
+        let change =
+            Batch::new().then(REMOVE).bind(self.user.as_uuid()).bind(i64::from(self.movie));
         self.record(tx, change, &mark.movie, Kind::Unmarked, now)
     }
 }
