@@ -61,6 +61,8 @@ impl Inserts {
         let file = url
             .parse::<SqliteConnectOptions>()?
             .create_if_missing(true)
+            // As the service's: whole pages are written.
+            .page_size(2_048)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full);
         let pool = SqlitePoolOptions::new()

@@ -184,7 +184,23 @@ mod tests {
             4,
             "all before one again"
         );
-        assert!(seen.contains(&asked(&requests, 0)), "and then they begin again");
+        assert_eq!(asked(&requests, 0), seen[0], "and then they begin again");
+    }
+
+    #[test]
+    fn each_user_has_an_order_of_its_own() {
+        let films: Vec<u32> = (0..10).collect();
+        let requests = marks(&users(0..4).unwrap(), &films, 4);
+        let film = |user| -> u32 {
+            let request = asked(&requests, user);
+            let path = request.split(' ').nth(1).unwrap();
+            path.rsplit('/').next().unwrap().parse().unwrap()
+        };
+        let step = |user| {
+            let first = film(user);
+            (film(user) + 10 - first) % 10
+        };
+        assert_eq!((0..4).map(step).collect::<Vec<_>>(), [1, 3, 7, 9]);
     }
 
     #[test]

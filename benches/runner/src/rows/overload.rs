@@ -44,7 +44,6 @@ pub(crate) fn marks(bench: &mut Bench) -> Outcome<()> {
     let over = load::run(&service, &requests, &overload)?;
     let at_once = Load::when_answered(CLIENTS, Duration::ZERO, AFTER);
     let after = load::run(&service, &requests, &at_once)?;
-    after.all_made()?;
 
     let sent = over.answered + over.refused + over.lost();
     let offered = sent as f64 / overload.time.as_secs_f64();
@@ -89,6 +88,8 @@ pub(crate) fn marks(bench: &mut Bench) -> Outcome<()> {
     );
     let note = format!("{:.0} a second in the {AFTER:?} after", after.throughput());
     bench.report.add(line.bar(Bar::Below(5.0)).note(note));
+    after.all_made()?;
+    service.settle()?;
     Ok(())
 }
 
