@@ -76,7 +76,7 @@ impl Lane {
                 target: self.target,
                 requests: self.requests,
                 window,
-                measured: RefCell::new(Measured::new(window.until - window.from)),
+                measured: RefCell::new(Measured::new(window)),
             });
             let unopened = connections.iter().filter(|(_, connection)| connection.is_none());
             shared.measured.borrow_mut().broken = unopened.count() as u64;
@@ -99,7 +99,7 @@ impl Lane {
             let all = async { while tasks.join_next().await.is_some() {} };
             let end = tokio::time::Instant::from_std(window.until + GRACE);
             let late = timeout_at(end, all).await.is_err();
-            let mut measured = shared.measured.replace(Measured::new(window.until - window.from));
+            let mut measured = shared.measured.replace(Measured::new(window));
             if late {
                 measured.unanswered = tasks.len() as u64;
             }

@@ -110,8 +110,7 @@ pub(crate) fn run(server: &Server, requests: &Requests, load: &Load) -> Outcome<
     }
     let cpu = server.cpu()?.saturating_sub(cpu);
 
-    let mut measured = Measured::new(load.time);
-    measured.from = window.from;
+    let mut measured = Measured::new(window);
     measured.cpu = cpu;
     measured.memory = memory;
     for (_, thread) in lanes {

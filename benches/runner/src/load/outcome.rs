@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::connection::Answer;
+use super::{connection::Answer, lane::Window};
 use crate::error::{BenchError, Outcome};
 
 /// Three digits of microseconds up to a minute.
@@ -15,7 +15,7 @@ pub(crate) const STEP: Duration = Duration::from_millis(250);
 /// What a load came to.
 pub(crate) struct Measured {
     /// When what is counted began.
-    pub(super) from: Instant,
+    from: Instant,
     time: Duration,
     /// 200 and 201.
     pub(crate) answered: u64,
@@ -45,11 +45,12 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    pub(crate) fn new(time: Duration) -> Self {
+    pub(super) fn new(window: Window) -> Self {
+        let time = window.until - window.from;
         let histogram = || Histogram::new_with_bounds(1, LONGEST, 3).ok();
         let steps = time.as_millis().div_ceil(STEP.as_millis());
         Self {
-            from: Instant::now(),
+            from: window.from,
             time,
             answered: 0,
             made: 0,

@@ -88,3 +88,13 @@ fn refusals_and_losses_are_told_apart() {
     let measured = loaded(Pace::Arriving(50.0), "no HTTP");
     assert_eq!(measured.broken, 15);
 }
+
+#[test]
+fn a_load_knows_how_long_after_another_it_began() {
+    let from = Instant::now();
+    let first = Measured::new(Window { from, until: from + TIME });
+    let from = from + 3 * TIME;
+    let second = Measured::new(Window { from, until: from + TIME });
+    assert_eq!(second.after(&first), 2 * TIME);
+    assert_eq!(first.after(&second), Duration::ZERO);
+}
