@@ -221,10 +221,10 @@ async fn more_callers_than_connections_do_not_make_the_server_silent() {
     assert!(marking.iter().all(|marked| !marked));
     assert!(since.elapsed() < BOUND, "marking took {:?}", since.elapsed());
 
-    // Whoever needs another row is served, and does not wait until its time is up.
+    // Whoever needs another row is served, and does not wait for the two seconds of the others.
     let since = Instant::now();
     warm_up(&store, UserId::generate()).await;
-    assert!(since.elapsed() < BOUND, "reading took {:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(2), "reading took {:?}", since.elapsed());
     holder.close().await.unwrap();
     assert!(marked(&store, user.id, 1).await);
     assert_eq!(store.renewals(), 0, "good connections were given up");
